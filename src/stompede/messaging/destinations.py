@@ -1,0 +1,137 @@
+"""Destinations: what their prefixes mean, and which are well-formed."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final, final
+
+from stompede.errors import ConfigurationError
+from stompede.messaging.problem import Problem
+
+WILDCARDS: Final = "*>#"
+"""Characters that other brokers read as wildcards; no path variable ever holds one."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class Kind(Enum):
+    """What a destination is, by its prefix."""
+
+    APP = "app"  # served by a handler
+    TOPIC = "topic"  # every subscriber gets each message
+    QUEUE = "queue"
+    SESSION = "session"  # only the session itself
+    USER = "user"  # every session of the session's principal
+    UNKNOWN = "unknown"
+
+
+@final
+class Prefixes:
+    """The prefixes of destinations; all may be set.
+
+    Args:
+        app: prefixes of what handlers serve; a handler's pattern is what follows one of them.
+        topic: prefix of what fans out to every subscriber.
+        queue: prefix of queues.
+        session: prefix of what only the one session gets.
+        user: prefix of what every session of a member gets.
+
+    Raises:
+        ConfigurationError: a prefix is malformed, or one hides another.
+    """
+
+    __slots__ = ("_app_slash", "_others", "app", "queue", "session", "topic", "user")
+
+    def __init__(
+        self,
+        app: tuple[str, ...] = ("/app",),
+        topic: str = "/topic",
+        queue: str = "/queue",
+        session: str = "/session",
+        user: str = "/user",
+    ) -> None:
+        self.app = tuple(app)
+        self.topic = topic
+        self.queue = queue
+        self.session = session
+        self.user = user
+        _check_prefixes((*self.app, topic, queue, session, user))
+        self._app_slash = tuple(f"{prefix}/" for prefix in self.app)
+        self._others = (
+            (f"{topic}/", Kind.TOPIC),
+            (f"{queue}/", Kind.QUEUE),
+            (f"{session}/", Kind.SESSION),
+            (f"{user}/", Kind.USER),
+        )
+
+    @property
+    def replies(self) -> str:
+        """Where a session gets its answers: ``/session/queue/replies``."""
+        return f"{self.session}{self.queue}/replies"
+
+    @property
+    def errors(self) -> str:
+        """Where a session gets its soft errors: ``/session/queue/request-error``."""
+        return f"{self.session}{self.queue}/request-error"
+
+    def classify(self, destination: str) -> Kind:
+        """Says what a destination is. A prefix alone, without a name behind it, is ``UNKNOWN``."""
+        if destination.startswith(self._app_slash):
+            return Kind.APP
+        for prefix, kind in self._others:
+            if destination.startswith(prefix):
+                return kind
+        return Kind.UNKNOWN
+
+    def relative(self, destination: str) -> str:
+        """Cuts the prefix off: ``/app/rooms/1/say`` becomes ``/rooms/1/say``; an unknown one stays as it is."""
+        for prefix in self._app_slash:
+            if destination.startswith(prefix):
+                return destination[len(prefix) - 1 :]
+        for prefix, _ in self._others:
+            if destination.startswith(prefix):
+                return destination[len(prefix) - 1 :]
+        return destination
+
+
+def check_destination(destination: str, *, max_length: int) -> None:
+    """Refuses what no client may name in a SEND or SUBSCRIBE.
+
+    Args:
+        destination: as the client sent it, unescaped.
+        max_length: longest allowed, in characters.
+
+    Raises:
+        Problem: ``invalid-destination``: it is empty, too long, or holds control characters.
+    """
+    if not destination:
+        raise Problem("invalid-destination", "The destination is empty.")
+    if len(destination) > max_length:
+        raise Problem(
+            "invalid-destination",
+            f"The destination has {len(destination)} characters; {max_length} are allowed.",
+        )
+    # isprintable() is the fast answer for nearly all; it also refuses some harmless characters, so the pattern decides.
+    if not destination.isprintable() and _CONTROL.search(destination):
+        raise Problem("invalid-destination", "The destination holds control characters.")
+
+
+def _check_prefixes(prefixes: tuple[str, ...]) -> None:
+    for prefix in prefixes:
+        if (
+            len(prefix) < 2
+            or not prefix.startswith("/")
+            or prefix.endswith("/")
+            or "//" in prefix
+            or "{" in prefix
+        ):
+            raise ConfigurationError(
+                f"destination prefix {prefix!r}: it must look like /app: a slash, a name, no slash at the end"
+            )
+    for i, prefix in enumerate(prefixes):
+        for other in prefixes[i + 1 :]:
+            if f"{other}/".startswith(f"{prefix}/") or f"{prefix}/".startswith(f"{other}/"):
+                raise ConfigurationError(
+                    f"destination prefixes {prefix} and {other}: one hides the other; choose different names"
+                )
