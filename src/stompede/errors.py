@@ -83,7 +83,21 @@ class AccessError(StompedeError):
 
 
 class SessionClosedError(StompedeError):
-    """The session or connection that the call needs is closed."""
+    """The session or connection that the call needs is closed.
+
+    Attributes:
+        code: WebSocket close code or HTTP status that ended it, where there was one.
+        reason: short stable name of the row in the table of disconnects, or "" where none is known.
+    """
+
+    def __init__(self, sentence: str = "the session is closed", code: int | None = None, reason: str = "") -> None:
+        super().__init__(sentence, code, reason)
+        self.sentence = sentence
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.sentence
 
 
 class SlowConsumerError(StompedeError):
