@@ -1,0 +1,1 @@
+"""Load generator, baselines and the runner: ``python -m benchmarks --help``."""
