@@ -25,9 +25,7 @@ def describe(func: Callable[..., Any]) -> str:
     short = name.rpartition("<locals>.")[2]
     if inspect.isclass(target):
         return f"{short} of {target.__module__}"
-    code = getattr(target, "__code__", None) or getattr(
-        getattr(type(target), "__call__", None), "__code__", None
-    )
+    code = getattr(target if inspect.isroutine(target) else type(target).__call__, "__code__", None)
     if code is None:
         return f"{short}()"
     return f"{short}() at {PurePath(code.co_filename).name}:{_line_of_def(code.co_filename, code.co_firstlineno)}"

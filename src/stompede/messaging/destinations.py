@@ -9,9 +9,6 @@ from typing import Final, final
 from stompede.errors import ConfigurationError
 from stompede.messaging.problem import Problem
 
-WILDCARDS: Final = "*>#"
-"""Characters that other brokers read as wildcards; no path variable ever holds one."""
-
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 

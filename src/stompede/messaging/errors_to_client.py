@@ -15,7 +15,7 @@ from stompede.messaging.problem import Problem
 
 E = TypeVar("E", bound=Exception)
 
-ErrorHandler: TypeAlias = Callable[[Any], "Problem | None | Awaitable[Problem | None]"]
+ErrorHandler: TypeAlias = Callable[[Any], "Problem | Awaitable[Problem | None] | None"]
 
 # Dependencies shared with HTTP routes raise FastAPI's HTTPException; what it means is said with our codes.
 _HTTP_CODES: Final = {
@@ -69,7 +69,7 @@ class ErrorHandlers:
         self._handlers: dict[type[Exception], tuple[ErrorHandler, str]] = {}
 
     def add(
-        self, exception_class: type[E], func: Callable[[E], Problem | None | Awaitable[Problem | None]]
+        self, exception_class: type[E], func: Callable[[E], Problem | Awaitable[Problem | None] | None]
     ) -> None:
         """Adds the handler of an exception class and all that derive from it and have none of their own.
 

@@ -121,7 +121,7 @@ def _checked(entry: _Entry, command: C, outcome: Any) -> C | Answer:
     if outcome is None:
         return command
     if type(outcome) is type(command):
-        return typing.cast("C", outcome)
+        return outcome
     if isinstance(outcome, Answer) and isinstance(command, SendCommand | SubscribeCommand):
         return outcome
     raise TypeError(
