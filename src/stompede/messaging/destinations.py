@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final, final
 
 from stompede.errors import ConfigurationError
+from stompede.messaging.patterns import WILDCARDS as WILDCARDS
 from stompede.messaging.problem import Problem
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

@@ -1,42 +1,194 @@
-"""Guards: who may subscribe or send to a destination."""
+"""Guards: who may subscribe or send to a destination.
+
+A destination that no guard names is open. As soon as one does, by a pattern that matches, an operation that no guard
+allows is denied; and where several match, all of them must agree.
+"""
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal, TypeAlias, final
+from typing import Any, Final, Literal, TypeAlias, final
 
+import msgspec
+
+from stompede.errors import ConfigurationError
+from stompede.messaging._codegen import compile_call, make_plan
+from stompede.messaging._naming import describe, did_you_mean
+from stompede.messaging.arguments import Source
+from stompede.messaging.dependencies import Overrides, RunBlocking, Style
 from stompede.messaging.invocation import Invocation
+from stompede.messaging.patterns import Pattern, holds_wildcard
+from stompede.messaging.problem import Problem
+from stompede.messaging.routing import Router
 
 Operation: TypeAlias = Literal["subscribe", "send"]
+
+OPERATIONS: Final[tuple[Operation, ...]] = typing.get_args(Operation)
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """One guard with its binding.
+
+    Attributes:
+        call: calls it with the arguments that it asks for; `Problem` may come from the call itself.
+        is_async: the call returns an awaitable.
+        on: the operations that it decides on.
+        pattern: the destinations that it names.
+        where: how errors name it.
+    """
+
+    call: Callable[[Invocation], Any]
+    is_async: bool
+    on: tuple[Operation, ...]
+    pattern: Pattern
+    where: str
+
+
+_Bound: TypeAlias = tuple[Guard, typing.Mapping[str, str]]
 
 
 @final
 class Gate:
-    """The guards of one destination; may be remembered with the destination."""
+    """The guards of one destination. It may be remembered with the destination; guards are only added before the start."""
+
+    __slots__ = ("_guards",)
+
+    def __init__(self, guards: Sequence[_Bound]) -> None:
+        self._guards: Final[dict[Operation, tuple[_Bound, ...]]] = {
+            operation: tuple(bound for bound in guards if operation in bound[0].on)
+            for operation in OPERATIONS
+        }
 
     def check(self, operation: Operation, invocation: Invocation) -> Awaitable[None] | None:
-        """None: allowed. An awaitable where a guard is async. Raises Problem (forbidden, login-required...)."""
-        raise NotImplementedError
+        """Asks the guards.
+
+        Args:
+            operation: what the client wants to do.
+            invocation: with the message of a SEND, or one without a body for a SUBSCRIBE; its ``path`` is not used, since each
+                guard has its own.
+
+        Returns:
+            ``None`` when it is allowed; an awaitable that says the same where a guard must be awaited.
+
+        Raises:
+            Problem: ``forbidden``, or what a guard raises or its arguments need (``login-required``, ``invalid-path``).
+        """
+        guards = self._guards[operation]
+        if not guards:
+            raise _denied(operation)
+        for index, (guard, path) in enumerate(guards):
+            if guard.is_async:
+                return _check_rest(operation, guards[index:], invocation)
+            if not guard.call(_with_path(invocation, path)):
+                raise _denied(operation)
+        return None
 
 
 @final
 class Guards:
+    """All guards of an application.
+
+    Args:
+        run_blocking: runs ``def`` dependencies of guards; without it guards may have no dependencies at all.
+        close_blocking: runs the end of their dependencies with ``yield``.
+        overrides: replaces dependencies for tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        run_blocking: RunBlocking | None = None,
+        close_blocking: RunBlocking | None = None,
+        overrides: Overrides | None = None,
+    ) -> None:
+        self._router: Router[Guard] = Router(overlapping=True)
+        self._run_blocking = run_blocking
+        self._close_blocking = close_blocking
+        self._overrides = overrides
+
+    def __bool__(self) -> bool:
+        return len(self._router) > 0
+
+    def __iter__(self) -> typing.Iterator[Guard]:
+        """Yields the guards in the order in which they were added."""
+        return (guard for _, guard in self._router)
+
     def add(
         self,
         pattern: str,
         func: Callable[..., Any],
         *,
-        on: Operation | Sequence[Operation] = ("subscribe", "send"),
+        on: Operation | Sequence[Operation] = OPERATIONS,
     ) -> None:
-        raise NotImplementedError
+        """Adds a guard.
+
+        Args:
+            pattern: the destinations that it names, with their prefix: ``/topic/rooms/{room}``.
+            func: returns whether it is allowed. It may ask for path variables, headers, ``Principal``, ``StompSession``,
+                ``Message`` and dependencies. A plain ``def`` runs on the loop and must not block.
+            on: the operations that it decides on.
+
+        Raises:
+            ConfigurationError: it cannot be bound.
+        """
+        where = f"guard {describe(func)}"
+        parsed = Pattern.parse(pattern, where)
+        plan = make_plan(
+            func,
+            role="guard",
+            where=where,
+            variables=parsed.variables,
+            run_blocking=self._run_blocking,
+            close_blocking=self._close_blocking,
+        )
+        if plan.result_type not in (bool, Any):
+            raise ConfigurationError(f"{where}: a guard returns bool: True lets it pass, False denies it")
+        is_async = plan.style is Style.ASYNC or any(a.source is Source.DEPENDENCY for a in plan.arguments)
+        guard = Guard(compile_call(plan, self._overrides), is_async, _operations(on, where), parsed, where)
+        self._router.add(parsed, guard, where)
 
     def gate(self, destination: str) -> Gate | None:
-        """None: no guard names the destination."""
-        raise NotImplementedError
+        """Finds the guards of a destination; ``None`` where none names it, so that everything is allowed."""
+        guards = self._router.all_matches(destination, wildcards=True)
+        if not guards:
+            return None
+        # Variables hold no wildcards. Nor may a destination with one pass beside the guards: it is denied.
+        return Gate(() if holds_wildcard(destination) else guards)
 
     def guarded(self, destination: str) -> bool:
-        raise NotImplementedError
+        """Whether any guard names the destination."""
+        return bool(self._router) and self.gate(destination) is not None
 
     def check(self, operation: Operation, invocation: Invocation) -> Awaitable[None] | None:
-        """gate(invocation.message.destination).check(...); None also where the destination is unguarded."""
-        raise NotImplementedError
+        """Finds the guards of the message's destination and asks them; see `Gate.check`."""
+        gate = self.gate(invocation.message.destination) if self else None
+        return None if gate is None else gate.check(operation, invocation)
+
+
+def _operations(on: Operation | Sequence[Operation], where: str) -> tuple[Operation, ...]:
+    operations: tuple[Operation, ...] = (on,) if isinstance(on, str) else tuple(on)
+    for operation in operations:
+        if operation not in OPERATIONS:
+            raise ConfigurationError(
+                f'{where}: on="{operation}" is no operation'
+                + (did_you_mean(operation, OPERATIONS, '"{}"') or '; there are "subscribe" and "send"')
+            )
+    if not operations:
+        raise ConfigurationError(f'{where}: on= is empty; name "subscribe", "send" or both')
+    return operations
+
+
+def _with_path(invocation: Invocation, path: typing.Mapping[str, str]) -> Invocation:
+    return Invocation(invocation.message, invocation.session, invocation.principal, path)
+
+
+async def _check_rest(operation: Operation, guards: Sequence[_Bound], invocation: Invocation) -> None:
+    for guard, path in guards:
+        allowed = guard.call(_with_path(invocation, path))
+        if not (await allowed if guard.is_async else allowed):
+            raise _denied(operation)
+
+
+def _denied(operation: Operation) -> Problem:
+    return Problem("forbidden", f"Not allowed to {operation} to this destination.")

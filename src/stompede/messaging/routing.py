@@ -66,7 +66,8 @@ class Router(Generic[T]):
                 _check_ambiguity(earlier, route)
         self._routes.append(route)
         if pattern.variables:
-            self._trie.insert(pattern.segments, route)
+            # the empty text before the first slash is a segment too
+            self._trie.insert(("", *pattern.segments), route)
         else:
             self._exact.setdefault(pattern.text, []).append(route)
 
@@ -78,16 +79,13 @@ class Router(Generic[T]):
         """
         if (exact := self._exact.get(destination)) is not None:
             return exact[0].value, NO_HEADERS
-        if holds_wildcard(destination):
+        found = self._trie.first(destination.split("/"))
+        if found is None or holds_wildcard(destination):
             return None
-        segments = destination.split("/")
-        if segments.pop(0):
-            return None
-        found = self._trie.first(segments)
-        if found is None:
-            return None
-        route, values = found
-        return route.value, dict(zip(route.pattern.variables, values, strict=True))
+        (pattern, value, _), values = found
+        if len(values) == 1:  # by far the most common, and a quarter of the time
+            return value, {pattern.variables[0]: values[0]}
+        return value, dict(zip(pattern.variables, values, strict=True))
 
     def all_matches(self, destination: str, *, wildcards: bool = False) -> list[tuple[T, Mapping[str, str]]]:
         """Finds every match, the most specific first.
@@ -100,9 +98,9 @@ class Router(Generic[T]):
         matches: list[tuple[T, Mapping[str, str]]] = [
             (route.value, NO_HEADERS) for route in self._exact.get(destination, ())
         ]
-        if not destination.startswith("/") or (not wildcards and holds_wildcard(destination)):
+        if not wildcards and holds_wildcard(destination):
             return matches
-        for route, values in self._trie.every(destination[1:].split("/")):
+        for route, values in self._trie.every(destination.split("/")):
             matches.append((route.value, dict(zip(route.pattern.variables, values, strict=True))))
         return matches
 
