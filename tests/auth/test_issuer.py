@@ -8,12 +8,8 @@ from stompede.errors import ConfigurationError
 
 def test_what_it_issues_the_verifier_accepts():
     issuer = TokenIssuer(SECRET, issuer="https://id", audience="stompede")
-    check = TokenVerifier(
-        FixedKeys(KeySet([secret_key(SECRET)])),
-        algorithms=["HS256"],
-        issuer="https://id",
-        audience="stompede",
-    )
+    keys = FixedKeys(KeySet([secret_key(SECRET)]))
+    check = TokenVerifier(keys, algorithms=["HS256"], issuer="https://id", audience="stompede")
     principal = check.verify_nowait(issuer.issue("cook", ["admin", "b"], 60, NOW, riderId=7), NOW)
     assert (principal.name, principal.scopes, principal.expires_at) == ("cook", {"admin", "b"}, NOW + 60)
     assert principal.claims["riderId"] == 7
@@ -50,7 +46,7 @@ def test_scope_is_left_out_when_there_is_none_and_exp_is_a_whole_second():
     ],
 )
 def test_malformed_wishes_are_refused(name, scopes, claims):
-    with pytest.raises(ValueError, match="name|scope|claim"):
+    with pytest.raises(ValueError, match=r"name|scope|claim"):
         TokenIssuer(SECRET).issue(name, scopes, 60, NOW, **claims)
 
 

@@ -15,6 +15,7 @@ class Provider:
 
     def __init__(self, *keys):
         self.asked = 0
+        self.was_asked = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.error = None
@@ -25,6 +26,7 @@ class Provider:
 
     async def fetch(self, url, timeout_s, max_bytes):
         self.asked += 1
+        self.was_asked.set()
         await self.gate.wait()
         if self.error is not None:
             raise self.error
@@ -108,8 +110,7 @@ async def test_concurrent_callers_share_one_fetch_and_survive_the_first_one_leav
     value = token(pairs["ES256"], "a")
     async with asyncio.TaskGroup() as group:
         first, *others = [group.create_task(check.verify(value, NOW)) for _ in range(10)]
-        while provider.asked == 0:
-            await asyncio.sleep(0)
+        await provider.was_asked.wait()
         first.cancel()
         provider.gate.set()
     assert first.cancelled()
@@ -167,8 +168,7 @@ async def test_closing_gives_up_the_fetch_on_its_way(pairs):
     provider.gate.clear()
     check = check_with(provider)
     waiting = asyncio.create_task(check.verify(token(pairs["ES256"], "a"), NOW))
-    while provider.asked == 0:
-        await asyncio.sleep(0)
+    await provider.was_asked.wait()
     await check.aclose()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -211,7 +211,7 @@ def test_a_file_half_written_or_gone_leaves_the_last_good_keys(tmp_path, pairs):
     assert source.statistics().failures == 2
     beside = tmp_path / "new.json"
     beside.write_text(json.dumps({"keys": [pairs["EdDSA"].jwk]}))
-    os.replace(beside, path)
+    beside.replace(path)
     source.look(NOW)
     assert source.keys.find("EdDSA", None)
     assert not source.keys.find("ES256", None)
