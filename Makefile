@@ -1,0 +1,73 @@
+# Short names for ordinary tools; `make` alone lists them. Needed: Python 3.11 or newer. Used where present: uv, Node.js.
+SHELL := bash
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+RIDERS ?= 200
+PYTEST_ARGS ?= -m "not proof"
+
+PAGE := src/stompede/apps/console/static/index.html
+LOCKS := pyproject.toml uv.lock $(wildcard requirements/*.txt)
+PAGE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/.*' 2>/dev/null)
+
+.PHONY: help run test check bench proof services console console-test docs dist format lock
+
+help: ## list these targets
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 16
+
+run: .venv/.run console ## a node and simulated riders, on http://localhost:8080
+	@$(BIN)/stompede demo --riders $(RIDERS)
+
+test: .venv/.dev console tests/asyncapi/node_modules ## every test but the long ones
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+console-test: console/node_modules ## the tests of the page's own parts
+	@scripts/npm --prefix console test
+
+check: .venv/.dev console/node_modules ## format, lint, types, layers, docs, locks
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/mkdocs build --quiet --strict
+	@scripts/npm --prefix console run check
+	@if command -v uv >/dev/null; then scripts/lock --check; fi
+
+bench: .venv/.dev ## measure, and write the table of docs/benchmarks.md
+	@$(BIN)/python -m benchmarks
+
+proof: .venv/.dev console ## the tests that take long
+	@$(BIN)/pytest -m proof
+
+services: ## the programs that tests drive: Chromium, promtool, a C compiler (Debian and Ubuntu, as root)
+	@scripts/services
+
+console: $(PAGE) ## build the page that the node serves
+
+docs: .venv/.dev ## the documentation, live, on http://127.0.0.1:8000
+	@$(BIN)/mkdocs serve
+
+dist: .venv/.dev console ## sdist and wheel, with the built page
+	@$(BIN)/python -m hatchling build
+
+format: .venv/.dev ## let ruff format and fix
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: ## bring the lock files up to pyproject.toml (needs uv)
+	@scripts/lock
+
+.venv/.%: $(LOCKS)
+	@scripts/venv $*
+	@touch $@
+
+console/node_modules: console/package-lock.json
+	@scripts/npm --prefix console ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+tests/asyncapi/node_modules: tests/asyncapi/package-lock.json
+	@scripts/npm --prefix tests/asyncapi ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+$(PAGE): $(PAGE_SOURCES) | console/node_modules
+	@scripts/npm --prefix console run --silent build
+	@touch $@
