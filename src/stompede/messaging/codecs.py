@@ -188,7 +188,7 @@ def _decode_custom(cls: type, value: Any) -> Any:
 
 def _refuse_custom(cls: type) -> dict[str, Any]:
     if uses_pydantic(cls):
-        return {}
+        return {"type": "object"}  # an empty schema would count as none
     raise NotImplementedError
 
 
