@@ -53,7 +53,7 @@ class TokenIssuer:
         if audience is not None:
             self._fixed["aud"] = audience
 
-    def issue(self, name: str, scopes: Iterable[str], ttl_s: float, now: float, **claims: Any) -> str:
+    def issue(self, name: str, /, scopes: Iterable[str], ttl_s: float, now: float, **claims: Any) -> str:
         """A token for a member.
 
         Args:
