@@ -101,11 +101,12 @@ def compile_call(plan: Plan, overrides: Overrides | None = None) -> Callable[[In
 
     Args:
         plan: what to call.
-        overrides: says which dependencies are replaced; asked at each call, and only of what has dependencies.
+        overrides: says which dependencies are replaced; asked at each call, and only of what has
+            dependencies.
 
     Returns:
-        a function of an `Invocation`. It returns the coroutine of an ``async def`` itself, a coroutine where the pool or a
-        dependency is needed, and what a guard returns where it is a plain ``def``.
+        a function of an `Invocation`. It returns the coroutine of an ``async def`` itself, a coroutine where
+        the pool or a dependency is needed, and what a guard returns where it is a plain ``def``.
 
     Raises:
         ConfigurationError: a dependency asks for what it cannot get, or an argument's type is impossible.
@@ -130,7 +131,10 @@ def compile_call(plan: Plan, overrides: Overrides | None = None) -> Callable[[In
 
 @final
 class _Generator:
-    """Writes the source of one call. Every name in it is made here; values of the application are only ever globals."""
+    """Writes the source of one call.
+
+    Every name in it is made here; what is the application's stands in it only as a global, never as text.
+    """
 
     def __init__(self, plan: Plan, replaced: Replaced) -> None:
         self._plan = plan
@@ -181,7 +185,7 @@ class _Generator:
         return f"await {call}" if self._awaits and plan.style is Style.ASYNC else call
 
     def _arguments(self, arguments: Sequence[Argument], where: str) -> tuple[list[str], list[str]]:
-        """Writes what must be done first, and returns the expressions: the positional ones and those by keyword."""
+        """Writes what comes first; returns the positional expressions and those by keyword."""
         expressions = {
             a.name: self._argument(a, where) for a in arguments if a.source is not Source.DEPENDENCY
         }
@@ -239,7 +243,7 @@ class _Generator:
         return "body"
 
     def _dependency(self, argument: Argument, of: str) -> str:
-        """Writes the call of a dependency and of its own ones before it; returns the variable of its value."""
+        """Writes the call of a dependency, its own ones before it; returns the variable of its value."""
         if self._plan.run_blocking is None:
             raise ConfigurationError(f"{of}: argument {argument.name}: Depends() is not supported here")
         self._awaits = True

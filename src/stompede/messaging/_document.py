@@ -24,7 +24,8 @@ _REQUEST_HEADERS: Final[Schema] = {
         },
         "Authorization": {
             "type": "string",
-            "description": "`Bearer` and a token. It makes or renews the session's principal and is never handed on.",
+            "description": "`Bearer` and a token. It makes or renews the session's principal and is never "
+            "handed on.",
         },
         "receipt": {
             "type": "string",
@@ -80,7 +81,7 @@ class Document:
         parameters: Mapping[str, Schema] | None = None,
         extensions: Mapping[str, Any] | None = None,
     ) -> str:
-        """Adds a channel, or finds the one with that address, however its variables are named; returns its id."""
+        """Adds a channel, or finds that of the address, however its variables are named; returns its id."""
         shape = re.sub(r"\{\w+\}", "{}", address)
         channel_id = self._ids.get(shape)
         if channel_id is None:
@@ -186,7 +187,8 @@ class Document:
         }
 
     def _in_channel(self, channel: str, messages: Sequence[str]) -> list[Schema]:
-        # An operation's messages are references into its channel, whose messages are references to the components.
+        # An operation's messages are references into its channel, whose messages are references to the
+        # components.
         known = self._channels[channel]["messages"]
         for message in messages:
             known[message] = {"$ref": f"#/components/messages/{message}"}

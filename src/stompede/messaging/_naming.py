@@ -28,7 +28,8 @@ def describe(func: Callable[..., Any]) -> str:
     code = getattr(target if inspect.isroutine(target) else type(target).__call__, "__code__", None)
     if code is None:
         return f"{short}()"
-    return f"{short}() at {PurePath(code.co_filename).name}:{_line_of_def(code.co_filename, code.co_firstlineno)}"
+    line = _line_of_def(code.co_filename, code.co_firstlineno)
+    return f"{short}() at {PurePath(code.co_filename).name}:{line}"
 
 
 def _line_of_def(filename: str, first: int) -> int:
@@ -64,7 +65,8 @@ def type_hints(func: Callable[..., Any], name: str) -> dict[str, Any]:
         return typing.get_type_hints(target, include_extras=True)
     except NameError as error:
         raise ConfigurationError(
-            f"{name}: the annotation `{error.name}` is not known in module {target.__module__}; define or import it at "
+            f"{name}: the annotation `{error.name}` is not known in module {target.__module__}; define or import "
+            "it at "
             "the top level of that module, not inside a function nor under TYPE_CHECKING"
         ) from error
     except Exception as error:

@@ -1,8 +1,8 @@
 """What a function of the application asks for: its signature, read once at registration.
 
-Each argument has one source. The order of the questions is the rule that users learn: a name that stands in the
-pattern is a path variable; what has a marker (``Depends``, ``Header``) or a type of ours is what it says; the one that
-is left is the body.
+Each argument has one source. The order of the questions is the rule that users learn: a name that stands in
+the pattern is a path variable; what has a marker (``Depends``, ``Header``) or a type of ours is what it says;
+the one that is left is the body.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def _argument(
         if source is not None:
             what = "a marker" if marker is not None else f"the type {type_name(base)}"
             raise ConfigurationError(
-                f"{where}: argument {parameter.name} is a path variable of its pattern and has {what}; rename one of them"
+                f"{where}: argument {parameter.name} is a path variable of its pattern and has {what}; "
+                "rename one of them"
             )
         if parameter.default is not NO_DEFAULT:
             raise ConfigurationError(
@@ -164,7 +165,8 @@ def _split_marker(parameter: inspect.Parameter, annotation: Any, where: str) -> 
 def _marked(marker: Any, name: str, where: str) -> Source:
     if isinstance(marker, params.Security):
         raise ConfigurationError(
-            f"{where}: argument {name}: Security reads HTTP requests; ask for Principal, and put what it may do into a guard"
+            f"{where}: argument {name}: Security reads HTTP requests; ask for Principal, and put what it may "
+            "do into a guard"
         )
     if isinstance(marker, params.Depends):
         return Source.DEPENDENCY
@@ -172,7 +174,8 @@ def _marked(marker: Any, name: str, where: str) -> Source:
         return Source.HEADER
     kind = type(marker).__name__
     advice = {
-        "Path": "a name in the pattern is a path variable by itself; constrain it with Annotated[int, msgspec.Meta(ge=1)]",
+        "Path": "a name in the pattern is a path variable by itself; constrain it with Annotated[int, "
+        "msgspec.Meta(ge=1)]",
         "Body": "the one argument without a marker is the body by itself",
     }.get(kind, "a message has no such part; use the body, a path variable or Header")
     raise ConfigurationError(f"{where}: argument {name}: {kind}() belongs to HTTP; {advice}")

@@ -1,7 +1,8 @@
 """From a function's signature to the code that calls it with its arguments.
 
-A handler's arguments are the same ones for every message, so the code that takes them from a message is written once,
-at registration, and compiled: for ``async def say(room: str, body: Say, who: Principal | None)`` it is ::
+A handler's arguments are the same ones for every message, so the code that takes them from a message is
+written once, at registration, and compiled: for ``async def say(room: str, body: Say, who: Principal |
+None)`` it is ::
 
     def call(invocation):
         message = invocation.message
@@ -11,8 +12,8 @@ at registration, and compiled: for ``async def say(room: str, body: Say, who: Pr
             raise body_problem(error, message.body) from error
         return say(invocation.path["room"], body, invocation.principal)
 
-and the coroutine that it returns is the handler's own. Dependencies are laid out in the order of their calls in the same
-way, so which of them is shared within one message is decided here and not at run time.
+and the coroutine that it returns is the handler's own. Dependencies are laid out in the order of their calls
+in the same way, so which of them is shared within one message is decided here and not at run time.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ NO_BODY: Final = inspect.Parameter.empty
 Call: TypeAlias = Callable[[Invocation], Coroutine[Any, Any, Any]]
 """Calls a handler.
 
-The call itself may raise `Problem` (``invalid-body``, ``invalid-path``, ``invalid-header``, ``login-required``), before there
-is a coroutine.
+The call itself may raise `Problem` (``invalid-body``, ``invalid-path``, ``invalid-header``,
+``login-required``), before there is a coroutine.
 """
 
 

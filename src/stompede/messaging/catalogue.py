@@ -1,7 +1,8 @@
-"""The catalogue of an application: every destination with the schema of its messages, as an AsyncAPI 3.0 document.
+"""The catalogue of an application: every destination with its messages' schemas, as an AsyncAPI 3.0 document.
 
-It is made from what was registered and the types of its functions; nothing is written twice. Operations are named from
-the application's side, as AsyncAPI wants it: it *receives* what clients SEND, and *sends* what they get.
+It is made from what was registered and the types of its functions; nothing is written twice. Operations are
+named from the application's side, as AsyncAPI wants it: it *receives* what clients SEND, and *sends* what
+they get.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Any, Literal, final, get_args, get_origin
 
 import msgspec
 
-from stompede.errors import ConfigurationError
 from stompede.messaging._document import Document, Schema
 from stompede.messaging.binding import NO_BODY, BoundHandler
 from stompede.messaging.codecs import type_name
@@ -71,7 +71,8 @@ class Catalogue:
             "host": host,
             "pathname": pathname,
             "protocol": "wss" if secure else "ws",
-            "description": "STOMP 1.0, 1.1 and 1.2 over WebSocket: subprotocols v12.stomp, v11.stomp, v10.stomp.",
+            "description": "STOMP 1.0, 1.1 and 1.2 over WebSocket: subprotocols v12.stomp, v11.stomp, "
+            "v10.stomp.",
         }
 
     def add_message_handler(self, handler: BoundHandler, *, reply: bool) -> None:
@@ -118,7 +119,7 @@ class Catalogue:
                     "send",
                     channel,
                     names,
-                    guarded=self._guarded(publication.pattern, "subscribe"),
+                    guarded=self._guarded(publication.pattern),
                 )
         self._errors(document)
         return document.finished()
@@ -143,7 +144,7 @@ class Catalogue:
         if entry.reply:
             channel_of_replies = document.channel(
                 self._prefixes.replies,
-                description="Answers to the asking session alone; `client-request-code` is the one of its SEND.",
+                description="Answers to the asking session alone; `client-request-code` is that of its SEND.",
             )
             reply = document.reply(channel_of_replies, [document.message(t, "reply") for t in results])
         document.operation(
@@ -153,7 +154,7 @@ class Catalogue:
             [message],
             doc=handler.doc,
             reply=reply,
-            guarded=handler.requires_login or self._guarded(address, "send"),
+            guarded=handler.requires_login or self._guarded(address),
         )
         if handler.publish is not None and results:
             path_types = {name: handler.path_types[name] for name in handler.publish.variables}
@@ -165,7 +166,7 @@ class Catalogue:
                 topic,
                 names,
                 doc=f"What {handler.name} returns.",
-                guarded=self._guarded(handler.publish, "subscribe"),
+                guarded=self._guarded(handler.publish),
             )
 
     def _subscribe_handler(self, document: Document, handler: BoundHandler) -> None:
@@ -178,7 +179,7 @@ class Catalogue:
             channel,
             names,
             doc=handler.doc or "Answered once, directly, when a client subscribes.",
-            guarded=handler.requires_login or self._guarded(address, "subscribe"),
+            guarded=handler.requires_login or self._guarded(address),
         )
 
     def _errors(self, document: Document) -> None:
@@ -219,7 +220,7 @@ class Catalogue:
             extensions={"x-guards": guards, "x-also": also},
         )
 
-    def _guarded(self, pattern: Pattern, operation: Operation) -> bool:
+    def _guarded(self, pattern: Pattern) -> bool:
         # A guard of either operation guards both: what no guard of a guarded name allows is denied.
         return any(guard.pattern.overlaps(pattern) for guard in self._guards)
 

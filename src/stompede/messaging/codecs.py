@@ -9,8 +9,8 @@ pydantic models, containers of them     JSON, by pydantic                      a
 Struct, dataclass, TypedDict, builtins  JSON, by msgspec                       application/json
 ======================================  =====================================  ==========================
 
-The declared type alone decides how a body is read: a client's content type is handed on but not believed, since
-browsers' STOMP clients send JSON without one, or as ``text/plain``. What is no JSON is refused as such.
+The declared type alone decides how a body is read: a client's content type is handed on but not believed,
+since browsers' STOMP clients send JSON without one, or as ``text/plain``. What is no JSON is refused as such.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def decoder(body_type: Any) -> Callable[[bytes], Any]:
     """Makes the function that reads bodies of a type.
 
     Args:
-        body_type: a Struct, dataclass, TypedDict, pydantic model, ``bytes``, ``str``, another builtin, or a container.
+        body_type: a Struct, dataclass, TypedDict, pydantic model, ``bytes``, ``str``, another builtin, or a
+            container.
 
     Returns:
         a function that raises `Problem` ``invalid-body`` where the body does not have the type.
@@ -118,7 +119,8 @@ def uses_pydantic(body_type: Any) -> bool:
 def check_msgspec_type(body_type: Any) -> None:
     """Raises ConfigurationError where msgspec cannot read a type, or it holds one that nobody can.
 
-    msgspec takes any class at first and asks a hook later; a schema cannot be made of such a type, so that tells.
+    msgspec takes any class at first and asks a hook later; a schema cannot be made of such a type, so that
+    tells.
     """
     try:
         msgspec.json.schema_components([body_type], schema_hook=_refuse_custom)

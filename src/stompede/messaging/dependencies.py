@@ -9,8 +9,8 @@ a dependency that is         runs                                             cl
 ``def`` with ``yield``       in the pool                                      before the result, in the pool
 ===========================  ===============================================  ==============================
 
-What is opened last closes first; an exception of the handler is thrown into each that is open. ``scope=`` changes nothing:
-a message has no response to wait for, and what is published must be committed first.
+What is opened last closes first; an exception of the handler is thrown into each that is open. ``scope=``
+changes nothing: a message has no response to wait for, and what is published must be committed first.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def style_of(func: Callable[..., Any]) -> Style:
 
 
 def dependency_of(argument: Argument, where: str) -> Callable[..., Any]:
-    """Returns what an argument with a ``Depends`` marker depends on; by default the class that it is annotated with.
+    """Returns what an argument with a ``Depends`` marker depends on; by default its annotated class.
 
     Raises:
         ConfigurationError: it names nothing that can be called, or asks for what messages do not have.
@@ -115,5 +115,6 @@ class BlockingContext(AbstractAsyncContextManager[Any]):
 def swallowed(where: str) -> StompedeError:
     """Makes the error of a handler whose exception a dependency took and did not raise again."""
     return StompedeError(
-        f"{where} raised, and a dependency with yield swallowed the exception; raise it again behind the yield"
+        f"{where} raised, and a dependency with yield swallowed the exception; raise it again behind the "
+        "yield"
     )

@@ -83,7 +83,7 @@ class Prefixes:
         return Kind.UNKNOWN
 
     def relative(self, destination: str) -> str:
-        """Cuts the prefix off: ``/app/rooms/1/say`` becomes ``/rooms/1/say``; an unknown one stays as it is."""
+        """Cuts the prefix off: ``/app/rooms/1/say`` becomes ``/rooms/1/say``; an unknown one stays."""
         for prefix in self._app_slash:
             if destination.startswith(prefix):
                 return destination[len(prefix) - 1 :]
@@ -110,7 +110,8 @@ def check_destination(destination: str, *, max_length: int) -> None:
             "invalid-destination",
             f"The destination has {len(destination)} characters; {max_length} are allowed.",
         )
-    # isprintable() is the fast answer for nearly all; it also refuses some harmless characters, so the pattern decides.
+    # isprintable() is the fast answer for nearly all; it also refuses some harmless characters, so the
+    # pattern decides.
     if not destination.isprintable() and _CONTROL.search(destination):
         raise Problem("invalid-destination", "The destination holds control characters.")
 

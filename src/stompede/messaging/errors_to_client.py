@@ -63,7 +63,7 @@ def problem_body(
 
 @final
 class ErrorHandlers:
-    """The application's ``@app.on_error`` functions, found by the class of the exception or its nearest base."""
+    """The application's ``@app.on_error`` functions, found by the exception's class or its nearest base."""
 
     def __init__(self) -> None:
         self._handlers: dict[type[Exception], tuple[ErrorHandler, str]] = {}
@@ -74,7 +74,8 @@ class ErrorHandlers:
         """Adds the handler of an exception class and all that derive from it and have none of their own.
 
         Raises:
-            ConfigurationError: it is no exception class, has a handler already, or the function does not take one argument.
+            ConfigurationError: it is no exception class, has a handler already, or the function does not take
+                one argument.
         """
         name = f"error handler {describe(func)}"
         if not (isinstance(exception_class, type) and issubclass(exception_class, Exception)):
@@ -83,7 +84,8 @@ class ErrorHandlers:
             )
         if exception_class in self._handlers:
             raise ConfigurationError(
-                f"{name}: {exception_class.__name__} is handled by {self._handlers[exception_class][1]} already"
+                f"{name}: {exception_class.__name__} is handled by {self._handlers[exception_class][1]} "
+                "already"
             )
         required = [p for p in inspect.signature(func).parameters.values() if p.default is p.empty]
         if len(required) != 1:

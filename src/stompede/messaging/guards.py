@@ -1,7 +1,7 @@
 """Guards: who may subscribe or send to a destination.
 
-A destination that no guard names is open. As soon as one does, by a pattern that matches, an operation that no guard
-allows is denied; and where several match, all of them must agree.
+A destination that no guard names is open. As soon as one does, by a pattern that matches, an operation that
+no guard allows is denied; and where several match, all of them must agree.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _Bound: TypeAlias = tuple[Guard, typing.Mapping[str, str]]
 
 @final
 class Gate:
-    """The guards of one destination. It may be remembered with the destination; guards are only added before the start."""
+    """The guards of one destination; may be remembered with it, since guards are only added before the start."""
 
     __slots__ = ("_guards",)
 
@@ -65,14 +65,15 @@ class Gate:
 
         Args:
             operation: what the client wants to do.
-            invocation: with the message of a SEND, or one without a body for a SUBSCRIBE; its ``path`` is not used, since each
-                guard has its own.
+            invocation: with the message of a SEND, or one without a body for a SUBSCRIBE; its ``path`` is not
+                used, since each guard has its own.
 
         Returns:
             ``None`` when it is allowed; an awaitable that says the same where a guard must be awaited.
 
         Raises:
-            Problem: ``forbidden``, or what a guard raises or its arguments need (``login-required``, ``invalid-path``).
+            Problem: ``forbidden``, or what a guard raises or its arguments need (``login-required``,
+                ``invalid-path``).
         """
         guards = self._guards[operation]
         if not guards:
@@ -125,8 +126,9 @@ class Guards:
 
         Args:
             pattern: the destinations that it names, with their prefix: ``/topic/rooms/{room}``.
-            func: returns whether it is allowed. It may ask for path variables, headers, ``Principal``, ``StompSession``,
-                ``Message`` and dependencies. A plain ``def`` runs on the loop and must not block.
+            func: returns whether it is allowed. It may ask for path variables, headers, ``Principal``,
+                ``StompSession``, ``Message`` and dependencies. A plain ``def`` runs on the loop and must not
+                block.
             on: the operations that it decides on.
 
         Raises:

@@ -38,7 +38,7 @@ class HeaderReader(msgspec.Struct, frozen=True):
 
 
 def find_header(headers: Mapping[str, str], name: str) -> str | None:
-    """Returns a header's value: of the exact name, else of the first that differs only in upper and lower case."""
+    """Returns a header's value: of the exact name, else of the first that differs only in its case."""
     # STOMP's header names are case-sensitive, HTTP's are not, and browsers' libraries pass on either.
     value = headers.get(name)
     if value is None and headers:
@@ -52,8 +52,9 @@ def find_header(headers: Mapping[str, str], name: str) -> str | None:
 def header_reader(argument: Argument, where: str) -> HeaderReader:
     """Compiles an argument with a ``Header`` marker.
 
-    The header's name is the marker's ``alias``; or, inside ``Annotated``, where FastAPI allows no default in the marker,
-    its first argument: ``Annotated[str, Header("accept-language")]``; or the argument's name with hyphens.
+    The header's name is the marker's ``alias``; or, inside ``Annotated``, where FastAPI allows no default in
+    the marker, its first argument: ``Annotated[str, Header("accept-language")]``; or the argument's name with
+    hyphens.
 
     Raises:
         ConfigurationError: handlers never see that header, or no header has that type.
@@ -62,7 +63,8 @@ def header_reader(argument: Argument, where: str) -> HeaderReader:
     name, default = _name_and_default(argument, where)
     if name.lower() in _NEVER_SEEN:
         raise ConfigurationError(
-            f"{where}: argument {argument.name}: the header {name} never reaches a handler; ask for Principal instead"
+            f"{where}: argument {argument.name}: the header {name} never reaches a handler; ask for "
+            "Principal instead"
         )
     if name.lower() == "destination":
         raise ConfigurationError(

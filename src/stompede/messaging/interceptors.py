@@ -20,7 +20,7 @@ C = TypeVar("C", bound=Command)
 Interceptor: TypeAlias = Callable[
     [Any, StompSession], "Command | Answer | Awaitable[Command | Answer | None] | None"
 ]
-"""``(command, session)``: ``None`` lets the command pass, a changed command goes on instead, `Answer` answers it."""
+"""``(command, session)``: ``None`` passes, a changed command goes on instead, `Answer` answers."""
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -35,8 +35,8 @@ class InterceptorChain:
     """The interceptors of an application, called in the order in which they were added.
 
     The annotation of an interceptor's first argument says which commands it sees: ``Command`` or none: all;
-    ``SendCommand``, or ``SendCommand | SubscribeCommand``: only those. Commands that nobody wants to see need not
-    be made: ask `wants` first.
+    ``SendCommand``, or ``SendCommand | SubscribeCommand``: only those. Commands that nobody wants to see need
+    not be made: ask `wants` first.
     """
 
     def __init__(self) -> None:
@@ -111,8 +111,9 @@ def _commands_of(annotation: Any, name: str) -> tuple[type[Command], ...]:
     choices = typing.get_args(annotation) if union else (annotation,)
     if not all(isinstance(choice, type) and issubclass(choice, Command) for choice in choices):
         raise ConfigurationError(
-            f"{name}: the first argument is annotated {annotation}; annotate it Command, or with the commands that "
-            "it wants to see: ConnectCommand, SendCommand, SubscribeCommand, UnsubscribeCommand, DisconnectCommand"
+            f"{name}: the first argument is annotated {annotation}; annotate it Command, or with the "
+            "commands that it wants to see: ConnectCommand, SendCommand, SubscribeCommand, UnsubscribeCommand, "
+            "DisconnectCommand"
         )
     return choices
 
@@ -125,6 +126,6 @@ def _checked(entry: _Entry, command: C, outcome: Any) -> C | Answer:
     if isinstance(outcome, Answer) and isinstance(command, SendCommand | SubscribeCommand):
         return outcome
     raise TypeError(
-        f"{entry.name} answered a {type(command).__name__} with {type(outcome).__name__}; it may return None, a changed "
-        f"{type(command).__name__}, or for SEND and SUBSCRIBE an Answer, or raise Problem"
+        f"{entry.name} answered a {type(command).__name__} with {type(outcome).__name__}; it may return "
+        f"None, a changed {type(command).__name__}, or for SEND and SUBSCRIBE an Answer, or raise Problem"
     )

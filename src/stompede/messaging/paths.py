@@ -34,12 +34,13 @@ def path_converter(name: str, annotation: Any, where: str) -> Callable[[str], An
 
     Args:
         name: the variable.
-        annotation: ``str``, ``int``, ``float``, ``bool``, an Enum, Literal, UUID, Decimal, date or time, or a union of them,
-            constrained by ``msgspec.Meta`` where wanted.
+        annotation: ``str``, ``int``, ``float``, ``bool``, an Enum, Literal, UUID, Decimal, date or time, or a
+            union of them, constrained by ``msgspec.Meta`` where wanted.
         where: who asks for it, for errors.
 
     Returns:
-        a function that raises `Problem` ``invalid-path``, or ``None`` where the text is already what is asked for.
+        a function that raises `Problem` ``invalid-path``, or ``None`` where the text is already what is asked
+        for.
 
     Raises:
         ConfigurationError: a segment of a destination cannot have that type.

@@ -21,8 +21,9 @@ def holds_wildcard(destination: str) -> bool:
 class Pattern:
     """A destination with variables.
 
-    A variable stands for one whole segment. It never matches an empty one, nor one that holds a wildcard character:
-    whoever may enter ``/topic/rooms/{room}`` must not get every room by asking for ``/topic/rooms/*``.
+    A variable stands for one whole segment. It never matches an empty one, nor one that holds a wildcard
+    character: whoever may enter ``/topic/rooms/{room}`` must not get every room by asking for
+    ``/topic/rooms/*``.
 
     Attributes:
         text: the pattern as it was written.
@@ -88,7 +89,7 @@ class Pattern:
         return dict(zip(self.variables, values, strict=True))
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """Makes the destination; ``values`` are of a match, so they are whole segments. Others are ignored."""
+        """Makes the destination of values that come from a match; those it has no variable for are ignored."""
         return self._template % values if self.variables else self.text
 
     def overlaps(self, other: Pattern) -> bool:

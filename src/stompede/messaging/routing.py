@@ -24,8 +24,8 @@ class Router(Generic[T]):
     """Finds the value of the most specific pattern that matches a destination.
 
     Of two patterns that match, the one whose literals include the other's wins: ``/rooms/lobby/say`` before
-    ``/rooms/{room}/say``. Where neither wins, as with ``/{a}/b`` and ``/a/{b}``, the second is refused when it is
-    added, so what a destination reaches never depends on the order of registration.
+    ``/rooms/{room}/say``. Where neither wins, as with ``/{a}/b`` and ``/a/{b}``, the second is refused when
+    it is added, so what a destination reaches never depends on the order of registration.
 
     Args:
         overlapping: take any patterns, also several times the same: for guards, where every match counts.
@@ -55,8 +55,8 @@ class Router(Generic[T]):
             where: who adds it, for errors: ``handler say() at chat.py:15``.
 
         Raises:
-            ConfigurationError: the pattern is malformed, or it and an earlier one match the same destination and
-                neither is more specific.
+            ConfigurationError: the pattern is malformed, or it and an earlier one match the same destination
+                and neither is more specific.
         """
         if isinstance(pattern, str):
             pattern = Pattern.parse(pattern, where)

@@ -1,4 +1,4 @@
-"""JSON schemas of message types, in the dialect that AsyncAPI 3.0 takes: JSON Schema draft 7 and a little more."""
+"""JSON schemas of message types, in AsyncAPI 3.0's dialect: JSON Schema draft 7 and a little more."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Described(msgspec.Struct, frozen=True):
     """A type as the catalogue shows it.
 
     Attributes:
-        name: a short name that is unique among all types of the catalogue, of letters, digits, ``_``, ``.`` and ``-``.
+        name: a short name that is unique among all types of the catalogue, of letters, digits, ``_``, ``.``
+            and ``-``.
         content_type: of bodies of that type.
         schema: of the body; usually a reference to a component.
     """
@@ -46,8 +47,8 @@ def describe_types(annotations: Iterable[Any]) -> tuple[Callable[[Any], Describe
     """Makes the schemas of all types of a catalogue at once, so that each named type is one component.
 
     Returns:
-        a function that describes each of the types, and the components. A type of which no schema can be made, such as
-        ``Any``, may be anything.
+        a function that describes each of the types, and the components. A type of which no schema can be
+        made, such as ``Any``, may be anything.
     """
     distinct: list[Any] = []
     for annotation in annotations:
@@ -158,7 +159,8 @@ def _has_schema(annotation: Any) -> bool:
 
 
 def _key(annotation: Any) -> str:
-    # Two types may have one name; their ids tell them apart, and both live as long as the handlers that name them.
+    # Two types may have one name; their ids tell them apart, and both live as long as the handlers that name
+    # them.
     return str(id(annotation))
 
 

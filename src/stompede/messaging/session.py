@@ -16,7 +16,8 @@ class StompSession:
     Attributes:
         id: unique id of the session among all nodes; the ``session`` header of CONNECTED.
         node_id: id of the node that holds the connection.
-        client_address: where the client connects from, ``host:port`` or as a trusted proxy names it; "" when unknown.
+        client_address: where the client connects from, ``host:port`` or as a trusted proxy names it; "" when
+            unknown.
         version: STOMP version that was negotiated: ``1.0``, ``1.1`` or ``1.2``; "" before CONNECTED.
         headers: headers of the CONNECT frame, read-only and without secrets.
     """

@@ -1,8 +1,8 @@
 """A trie of destination segments: how a router finds the pattern of a destination.
 
-Each node is one segment; a literal child is tried before the variable one. So of all patterns that match, the one
-with a literal where the others have a variable comes first, read from the left. Going down greedily finds it in
-nearly every case; only where a literal led into a dead end is the search with backtracking needed.
+Each node is one segment; a literal child is tried before the variable one. So of all patterns that match, the
+one with a literal where the others have a variable comes first, read from the left. Going down greedily finds
+it in nearly every case; only where a literal led into a dead end is the search with backtracking needed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Trie(Generic[T]):
 
     def __init__(self) -> None:
         self._root: _Node[T] = _Node()
-        # Whether any node has literal children and a variable one: only then can a greedy walk miss something.
+        # Whether any node has literal children and a variable one: only then can a greedy walk miss
+        # something.
         self._branches = False
 
     def insert(self, segments: Sequence[str | None], value: T) -> None:
