@@ -1,4 +1,4 @@
-"""Request and answer: the head of a SEND is parsed by find and split, and a MESSAGE of a fixed form goes back with the body."""
+"""Request and answer: a SEND is parsed by find and split, its body goes back in a MESSAGE of a fixed form."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
 
 from benchmarks.baselines.serving import CONNECTED, main, receipt
 
-ANSWER = b"MESSAGE\nsubscription:0\nmessage-id:%d\ndestination:/session/queue/replies\ncontent-length:%d\n\n%b\0"
+ANSWER = (
+    b"MESSAGE\nsubscription:0\nmessage-id:%d\ndestination:/session/queue/replies\ncontent-length:%d\n\n%b\0"
+)
 
 
 class Connection(WSListener):

@@ -1,4 +1,4 @@
-"""What the baselines have in common: one picows server on aiofastnet's transports, and a STOMP that is only as much as the load generator needs."""
+"""What the baselines share: a picows server on aiofastnet's transports, as much STOMP as the load needs."""
 
 from __future__ import annotations
 

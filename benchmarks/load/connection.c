@@ -185,18 +185,15 @@ static bool starts_with(const uint8_t *data, size_t length, const char *word)
 
 static void count(struct connection *c, uint32_t sender, uint32_t number, uint64_t arrival_ns)
 {
-    const struct connection *from = options.answers ? c : NULL;
+    const struct connection *from = NULL;
     uint32_t slot = 0;
-    if (options.answers && sender != (uint32_t)c->number) {
+    if (options.answers)
+        from = sender == (uint32_t)c->number ? c : NULL;
+    else if (sender < (uint32_t)options.publishers)
+        from = publishers[slot = sender];
+    if (!from || !from->sent_at || number >= from->published) {
         totals.misdelivered++;
         return;
-    }
-    if (!options.answers) {
-        if (sender >= (uint32_t)options.publishers) {
-            totals.misdelivered++;
-            return;
-        }
-        from = publishers[slot = sender];
     }
     latency_add(arrival_ns - from->sent_at[number & (from->ring - 1)], 1);
     uint32_t expected = c->next[slot];

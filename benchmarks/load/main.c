@@ -3,6 +3,7 @@
 #include "load.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,13 @@ struct totals totals;
 struct connection **publishers;
 
 static struct connection **subscribers;
+static volatile sig_atomic_t phase_over; /* a harness says by SIGUSR1 that the warm-up, or after it the measuring, ends now */
+
+static void end_phase(int signal)
+{
+    (void)signal;
+    phase_over = 1;
+}
 
 static const double STALLED_S = 3, OPENING_LIMIT_S = 60;
 
@@ -167,7 +175,7 @@ static int publish_rate(double *due_s)
 static void run(double seconds)
 {
     double end = now_s() + seconds, due_s = now_s();
-    while ((now_s() < end && more_wanted()) && !totals.closed) {
+    while (now_s() < end && more_wanted() && !totals.closed && !phase_over) {
         int timeout_ms = 10;
         if (options.answers)
             publish_answers();
@@ -177,6 +185,7 @@ static void run(double seconds)
             publish_window();
         pump(timeout_ms < 0 ? 0 : timeout_ms);
     }
+    phase_over = 0;
 }
 
 /* Waits for what is still on its way, as long as anything arrives. */
@@ -235,6 +244,7 @@ int main(int argc, char **argv)
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
+    signal(SIGUSR1, end_phase);
     parse_options(argc, argv);
     if (options.tokens)
         tokens_read(options.tokens);
@@ -247,9 +257,9 @@ int main(int argc, char **argv)
     bool all_open = open_all(subscribers, options.subscribers, SUBSCRIBER);
     struct reading open = read_now();
     all_open = open_all(publishers, options.publishers, PUBLISHER) && all_open;
+    fprintf(stderr, "open\n"); /* the sign for a harness that starts something beside this */
     wait_quietly(options.settle_s);
     resident[1] = resident_bytes(options.server);
-    fprintf(stderr, "open\n"); /* the sign for a harness that starts something beside this */
     wait_quietly(options.hold_s);
     resident[2] = resident_bytes(options.server);
 

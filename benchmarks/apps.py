@@ -1,0 +1,34 @@
+"""The application under test: a topic, and typed handlers that answer. Everything else is as it comes."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from stompede import Principal, Stompede
+
+
+class Ping(Struct):
+    """A request."""
+
+    text: str
+
+
+class Pong(Struct):
+    """The answer to it."""
+
+    text: str
+
+
+app = Stompede()
+
+
+@app.message("/ping")
+async def ping(body: Ping) -> Pong:
+    """Anybody may ask."""
+    return Pong(body.text)
+
+
+@app.message("/member/ping")
+async def member_ping(body: Ping, who: Principal) -> Pong:
+    """Only members may ask, so every message carries a token that is checked."""
+    return Pong(body.text)

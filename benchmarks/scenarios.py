@@ -1,0 +1,221 @@
+"""What is measured, against which baseline, and what is wanted."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import jwt
+
+from benchmarks.generator import Load
+from benchmarks.servers import JWT_SECRET
+
+BODY_BYTES: Final = 200
+CONNECT: Final = r"CONNECT\naccept-version:1.2\nhost:localhost\nheart-beat:0,0\n\n\0"
+CONNECT_BEATING: Final = r"CONNECT\naccept-version:1.2\nhost:localhost\nheart-beat:10000,10000\n\n\0"
+TOPIC: Final = "/topic/bench"
+
+
+class Kind(Enum):
+    """How a scenario is run."""
+
+    PAIRS = "pairs"  # product and baseline in turn, on servers that stay
+    FRESH = "fresh"  # each run on a new process: memory
+    STORM = "storm"  # each run beside a fan-out that is going on
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One line of the result.
+
+    Attributes:
+        name: for the command line.
+        title: for people.
+        product: the load for Stompede.
+        baseline: a module of `benchmarks.baselines`.
+        other_load: the load for it, where it is not the same.
+        metric: which figure of the report is compared.
+        unit: what the figure is.
+        ratio: the wanted ratio of product to baseline; ``None`` when the figure itself has a bound.
+        bound: the wanted figure.
+        least: whether the wanted value is the least that is good enough, or the most.
+        kind: how it is run.
+    """
+
+    name: str
+    title: str
+    product: Load
+    baseline: str
+    other_load: Load | None = None
+    metric: str = "deliveredPerS"
+    unit: str = "deliveries/s"
+    ratio: float | None = None
+    bound: float | None = None
+    least: bool = True
+    kind: Kind = Kind.PAIRS
+
+    @property
+    def baseline_load(self) -> Load:
+        """The load for the baseline."""
+        return self.product if self.other_load is None else self.other_load
+
+
+def subscribe(identifier: str, destination: str) -> str:
+    """The script for a SUBSCRIBE."""
+    return rf"SUBSCRIBE\nid:{identifier}\ndestination:{destination}\nreceipt:ready\n\n\0"
+
+
+def send(destination: str, *headers: str, body: str = "%m") -> str:
+    """The script for a SEND of `BODY_BYTES`."""
+    lines = "".join(rf"{header}\n" for header in headers)
+    return rf"SEND\ndestination:{destination}\n{lines}content-length:{BODY_BYTES}\n\n{body}\0"
+
+
+@cache
+def token_file(count: int) -> Path:
+    """A file with a token for each of so many members."""
+    path = Path(tempfile.mkdtemp(prefix="stompede-benchmark-")) / "tokens"
+    end = int(time.time()) + 6 * 3600
+    tokens = (jwt.encode({"sub": f"member-{n}", "exp": end}, JWT_SECRET, "HS256") for n in range(count))
+    path.write_text("\n".join(tokens))
+    return path
+
+
+def fan_out(window: int, identifier: str = "0") -> Load:
+    """One publisher, 1,000 subscribers of one topic."""
+    return Load(
+        subscribers=1000,
+        publishers=1,
+        connect=CONNECT,
+        subscribe=subscribe(identifier, TOPIC),
+        publish=send(TOPIC),
+        window=window,
+    )
+
+
+def own_topics() -> Load:
+    """1,000 clients, each the only subscriber of a topic of its own, to which it publishes itself."""
+    own = TOPIC + "/%d"
+    return Load(
+        subscribers=1000, connect=CONNECT, subscribe=subscribe("0", own), publish=send(own), answers=True
+    )
+
+
+def ask(destination: str, *headers: str, code: str = "%d", tokens: bool = False) -> Load:
+    """200 clients, each asks and waits for its answer."""
+    template = '{"text":"%m"}'
+    script = send(
+        destination, "content-type:application/json", f"client-request-code:{code}", *headers, body=template
+    )
+    return Load(
+        subscribers=200,
+        connect=CONNECT,
+        subscribe=subscribe("0", "/session/queue/replies"),
+        publish=script,
+        answers=True,
+        body_bytes=BODY_BYTES - len(template) + 2,
+        tokens=token_file(200) if tokens else None,
+    )
+
+
+def bare(load: Load) -> Load:
+    """The same without STOMP's opening, for a server that only echoes."""
+    return replace(load, connect=None, subscribe=None)
+
+
+IDLE: Final = replace(
+    fan_out(1), subscribers=9000, connect=CONNECT_BEATING, publications=1, hold_s=12, heart_beat_s=8
+)
+STORM: Final = replace(
+    fan_out(1),
+    subscribers=9000,
+    subscribe=subscribe("0", TOPIC + "/storm"),
+    publish=send(TOPIC + "/storm"),
+    publications=1,
+)
+BESIDE_STORM: Final = replace(fan_out(1), rate=20)
+
+
+def scenarios() -> list[Scenario]:
+    """All of them, in the order of the table."""
+    return [*_fan_outs(), *_one_to_one(), *_crowds()]
+
+
+def _fan_outs() -> Iterator[Scenario]:
+    yield Scenario("fanout-8", "Fan-out, 8 in flight, against bare ticks", fan_out(8), "ticks", ratio=0.80)
+    yield Scenario("fanout-64", "Fan-out, 64 in flight, against bare ticks", fan_out(64), "ticks", ratio=0.80)
+    yield Scenario(
+        "fanout-64-sends",
+        "Fan-out, 64 in flight, against one send a message",
+        fan_out(64),
+        "one_send",
+        ratio=10,
+    )
+    yield Scenario(
+        "latency",
+        "Fan-out, one in flight: median latency, against one send a message",
+        fan_out(1),
+        "one_send",
+        metric="p50Us",
+        unit="µs",
+        ratio=1.25,
+        least=False,
+    )
+    yield Scenario(
+        "ids",
+        "Fan-out, 8 in flight, 1,000 different subscription ids, against bare ticks with as many",
+        fan_out(8, "sub-%d"),
+        "ticks",
+        ratio=0.60,
+    )
+
+
+def _one_to_one() -> Iterator[Scenario]:
+    yield Scenario(
+        "topics",
+        "1,000 topics with one subscriber each, against a bare echo",
+        own_topics(),
+        "echo",
+        bare(own_topics()),
+        metric="deliveredPerCpuS",
+        unit="deliveries/CPU-s",
+        ratio=0.60,
+    )
+    title = "Request and answer by a typed handler, 200 clients, against parse-and-answer"
+    yield Scenario("answers", title, ask("/app/ping"), "answer", unit="answers/s", ratio=0.50)
+    load = ask("/app/member/ping", "authorization:Bearer %t", tokens=True)
+    yield Scenario(
+        "answers-jwt", "… with a token on every message", load, "answer", unit="answers/s", ratio=0.45
+    )
+    title = "… with another client-request-code on every message"
+    yield Scenario("answers-codes", title, ask("/app/ping", code="%n"), "answer", unit="answers/s")
+
+
+def _crowds() -> Iterator[Scenario]:
+    yield Scenario(
+        "memory",
+        "Memory of an idle subscribed session with heart-beats, of 9,000",
+        IDLE,
+        "ticks",
+        metric="bytesPerConnectionHeld",
+        unit="bytes",
+        bound=18 * 1024,
+        least=False,
+        kind=Kind.FRESH,
+    )
+    yield Scenario(
+        "storm",
+        "Connect, CONNECT and SUBSCRIBE of 9,000 clients beside a fan-out of 20/s",
+        STORM,
+        "ticks",
+        metric="connectsPerS",
+        unit="connects/s",
+        bound=3000,
+        kind=Kind.STORM,
+    )
