@@ -178,9 +178,10 @@ _PAGE: Final = """\
 <!-- Written by `make bench`; change benchmarks/, not this page. -->
 
 Measured at commit `{commit}` on {cpu}, {cores} cores, {kernel}; {versions}.
+
 Server on one core, load on the other, loopback, 200-byte bodies, 1,000 subscribers unless said. Medians of
 {pairs} interleaved pairs, each against its baseline in the same run: compare the ratios, not the figures, which
-depend on the machine and on what else it does. The ratio per CPU-second is the steadier one.
+depend on the machine and on what else it does. Per CPU-second is steadier.
 
 {table}
 
