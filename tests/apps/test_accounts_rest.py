@@ -5,8 +5,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from stompede.apps.accounts import accounts_router, demo_accounts
-from stompede.auth import FixedKeys, KeySet, Passwords, TokenIssuer, TokenVerifier, secret_key
+from stompede import TokenIssuer
+from stompede.apps.accounts import Passwords, accounts_router, demo_accounts
+from stompede.auth import FixedKeys, KeySet, TokenVerifier, bearer_token, secret_key
 
 SECRET = "0123456789abcdef0123456789abcdef"
 NOW = 1_800_000_000.0
@@ -33,9 +34,13 @@ def passwords():
 
 def client_of(clock, passwords, **options):
     verifier = TokenVerifier(FixedKeys(KeySet([secret_key(SECRET)])), algorithms=["HS256"])
+
+    async def prove(authorization):
+        return await verifier.verify(bearer_token(authorization), clock())
+
     app = FastAPI()
     accounts = demo_accounts(clock=clock, passwords=passwords)
-    app.include_router(accounts_router(accounts, TokenIssuer(SECRET), verifier, clock=clock, **options))
+    app.include_router(accounts_router(accounts, TokenIssuer(SECRET), prove, clock=clock, **options))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node")
 
 

@@ -1,9 +1,16 @@
 import argon2
 import pytest
 
-from stompede.apps.accounts import Accounts, DemoMembers, LoginAttempts, LoginRefused, demo_accounts
-from stompede.auth import Authenticator, Passwords
-from stompede.errors import AuthenticationError
+from stompede import AuthenticationError
+from stompede.apps.accounts import (
+    Accounts,
+    DemoMembers,
+    LoginAttempts,
+    LoginRefused,
+    Passwords,
+    demo_accounts,
+)
+from stompede.auth import Authenticator
 
 
 class Clock:

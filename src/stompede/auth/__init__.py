@@ -1,4 +1,4 @@
-"""Who somebody is: tokens (JWT) checked and made, keys that rotate, passwords, and the seam for logins."""
+"""Who somebody is: tokens (JWT) checked and made, keys that rotate, and the seam for logins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from stompede.auth.keys import KeySet as KeySet
 from stompede.auth.keys import public_key as public_key
 from stompede.auth.keys import secret_key as secret_key
 from stompede.auth.login import Authenticator as Authenticator
-from stompede.auth.passwords import Passwords as Passwords
 from stompede.auth.sources import FixedKeys as FixedKeys
 from stompede.auth.sources import JwksFile as JwksFile
 from stompede.auth.sources import JwksUrl as JwksUrl
@@ -34,7 +33,6 @@ __all__ = [
     "KeySet",
     "KeySource",
     "KeyUnknown",
-    "Passwords",
     "Principal",
     "TokenIssuer",
     "TokenSettings",

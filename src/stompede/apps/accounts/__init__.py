@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from stompede.auth import Passwords
-
 from .attempts import LoginAttempts as LoginAttempts
 from .members import DemoMembers as DemoMembers
 from .members import Member as Member
 from .members import Members as Members
+from .passwords import Passwords as Passwords
 from .rest import accounts_router as accounts_router
 from .service import Accounts as Accounts
 from .service import LoginRefused as LoginRefused
@@ -26,6 +25,7 @@ __all__ = [
     "LoginRefused",
     "Member",
     "Members",
+    "Passwords",
     "accounts_router",
     "demo_accounts",
 ]

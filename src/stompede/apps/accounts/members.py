@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, final
 
 import msgspec
 
-from stompede.auth import Passwords
+from .passwords import Passwords
 
 NO_CLAIMS: Final[Mapping[str, Any]] = MappingProxyType({})
 

@@ -4,7 +4,8 @@
 # function.
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -15,8 +16,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
-from stompede.auth import Principal, TokenIssuer, TokenVerifier, bearer_token
-from stompede.errors import AuthenticationError
+from stompede import AuthenticationError, Principal, TokenIssuer
 
 from .members import Member
 from .service import Accounts, LoginRefused
@@ -69,9 +69,9 @@ class Me(MemberShown):
 def accounts_router(
     accounts: Accounts,
     issuer: TokenIssuer,
-    verifier: TokenVerifier,
+    prove: Callable[[str | None], Awaitable[Principal]],
     *,
-    clock: Callable[[], float],
+    clock: Callable[[], float] = time.time,
     token_ttl_s: float = 3600.0,
     choose_ttl: bool = False,
 ) -> APIRouter:
@@ -80,7 +80,8 @@ def accounts_router(
     Args:
         accounts: proves members.
         issuer: makes their tokens.
-        verifier: checks tokens; it must accept what the issuer makes.
+        prove: gives the principal of an ``Authorization`` value, ``None`` where a request has none, or raises
+            `AuthenticationError`; it must accept what the issuer makes.
         clock: gives the seconds of the Unix epoch.
         token_ttl_s: life of a token.
         choose_ttl: whether a login may ask for a shorter life, so that expiry can be tried out; for the demo
@@ -124,8 +125,7 @@ def accounts_router(
     async def me(request: Request) -> Response:
         """Tell whom the token proves."""
         try:
-            token = bearer_token(request.headers.get("authorization"))
-            principal = await verifier.verify(token, clock())
+            principal = await prove(request.headers.get("authorization"))
         except AuthenticationError as error:
             return _refusal(error)
         return _answer(_me(principal))

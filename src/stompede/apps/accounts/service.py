@@ -9,11 +9,11 @@ from typing import Final, final
 import msgspec
 import structlog
 
-from stompede.auth import Passwords, Principal
-from stompede.errors import AuthenticationError, LimitError
+from stompede import AuthenticationError, LimitError, Principal
 
 from .attempts import AttemptStatistics, LoginAttempts
 from .members import Member, Members
+from .passwords import Passwords, PasswordStatistics
 
 BUSY_RETRY_S: Final = 2
 
@@ -40,11 +40,13 @@ class AccountStatistics(msgspec.Struct, frozen=True):
         succeeded: logins that proved a member.
         failed: logins with an unknown name or a wrong password.
         attempts: the limiter of failures.
+        passwords: the threads that check passwords.
     """
 
     succeeded: int
     failed: int
     attempts: AttemptStatistics
+    passwords: PasswordStatistics
 
 
 @final
@@ -116,4 +118,6 @@ class Accounts:
 
     def statistics(self) -> AccountStatistics:
         """Counters for metrics."""
-        return AccountStatistics(self._succeeded, self._failed, self._attempts.statistics())
+        return AccountStatistics(
+            self._succeeded, self._failed, self._attempts.statistics(), self._passwords.statistics()
+        )

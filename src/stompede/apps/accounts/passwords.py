@@ -11,7 +11,7 @@ from typing import Final, final
 import argon2
 import msgspec
 
-from stompede.errors import LimitError
+from stompede import LimitError
 
 MAX_PASSWORD_CHARS: Final = 1024
 """Longest password; nobody types a longer one, and hashing reads all of it."""

@@ -3,8 +3,8 @@ import asyncio
 import argon2
 import pytest
 
-from stompede.auth import Passwords
-from stompede.errors import LimitError
+from stompede import LimitError
+from stompede.apps.accounts import Passwords
 
 
 @pytest.fixture
