@@ -1,0 +1,44 @@
+/** Starts the page. Each tab's code is loaded when the tab is opened for the first time. */
+
+import "./styles/tokens.css";
+import "./styles/shell.css";
+import "./styles/forms.css";
+import "./styles/map.css";
+import "./styles/stomp.css";
+import { loadConfig, type ConsoleConfig } from "./shell/config";
+import { byId, setNote } from "./shell/dom";
+import { startTabs, type TabName } from "./shell/tabs";
+import { startTheme } from "./shell/theme";
+
+interface Page {
+  shown(): void;
+  hidden(): void;
+}
+
+const pages: Partial<Record<TabName, Promise<Page>>> = {};
+let open: TabName | undefined;
+
+async function load(name: TabName, config: Promise<ConsoleConfig>): Promise<Page> {
+  const [settings, page] = await Promise.all([
+    config,
+    name === "map" ? import("./map/page") : import("./stomp/page"),
+  ]);
+  return page.start(settings);
+}
+
+async function show(name: TabName, config: Promise<ConsoleConfig>): Promise<void> {
+  const before = open;
+  open = name;
+  if (before !== undefined) (await pages[before])?.hidden();
+  const page = await (pages[name] ??= load(name, config));
+  if (open === name) page.shown();
+}
+
+function failed(error: unknown): void {
+  const text = error instanceof Error ? error.message : String(error);
+  setNote(byId("page-error"), `This page could not start: ${text}. Is the node still running? Reload to try again.`);
+}
+
+startTheme();
+const config = loadConfig();
+startTabs((name) => void show(name, config).catch(failed));

@@ -1,0 +1,103 @@
+/** The map's own connection: reports in, state out, reconnecting for as long as the page is open. */
+
+import { Client, ReconnectionTimeMode, type IMessage, type StompSubscription } from "@stomp/stompjs";
+import { readBatch, readRider, type Report } from "../riders/wire";
+
+export type LinkState = "connecting" | "live" | "waiting" | "paused";
+
+export interface LinkListener {
+  /** Reports from the overview, or from the followed rider's own topic. */
+  reports(reports: Report[], source: "overview" | "followed"): void;
+  message(): void;
+  state(state: LinkState): void;
+  /** The node refused something: a sentence for the person in front of the page. */
+  refused(detail: string): void;
+}
+
+const OVERVIEW = "/topic/riders";
+const ERRORS = "/session/queue/request-error";
+const FIRST_DELAY_MS = 400;
+const LONGEST_DELAY_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 8_000;
+const HEART_BEAT_MS = 10_000;
+
+export function riderTopic(riderId: number): string {
+  return `/topic/rider/${riderId}`;
+}
+
+function refusal(text: string): string {
+  try {
+    const body = JSON.parse(text) as { code?: string; detail?: string };
+    return [body.code, body.detail].filter(Boolean).join(": ");
+  } catch {
+    return text;
+  }
+}
+
+export class RidersLink {
+  readonly #client: Client;
+  readonly #listener: LinkListener;
+  #followed: number | null = null;
+  #subscription: StompSubscription | undefined;
+
+  constructor(url: string, listener: LinkListener) {
+    this.#listener = listener;
+    this.#client = new Client({
+      brokerURL: url,
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      heartbeatIncoming: HEART_BEAT_MS,
+      heartbeatOutgoing: HEART_BEAT_MS,
+      // Pages that lost their node together shall not all come back in the same moment.
+      reconnectDelay: FIRST_DELAY_MS * (1 + Math.random()),
+      maxReconnectDelay: LONGEST_DELAY_MS,
+      reconnectTimeMode: ReconnectionTimeMode.EXPONENTIAL,
+      beforeConnect: () => listener.state("connecting"),
+      onConnect: () => this.#connected(),
+      onStompError: (frame) => listener.refused(frame.headers["message"] ?? "the node closed the connection"),
+      onWebSocketClose: () => {
+        this.#subscription = undefined;
+        if (this.#client.active) listener.state("waiting");
+      },
+    });
+  }
+
+  start(): void {
+    this.#client.activate();
+  }
+
+  /** Closes the connection until `start()`. */
+  async pause(): Promise<void> {
+    await this.#client.deactivate();
+    this.#listener.state("paused");
+  }
+
+  /** Tries again now, instead of waiting for the next attempt. */
+  async hurry(): Promise<void> {
+    if (!this.#client.active || this.#client.connected) return;
+    await this.#client.deactivate({ force: true });
+    this.#client.activate();
+  }
+
+  /** Subscribes to one rider's own topic, or to none. */
+  follow(riderId: number | null): void {
+    this.#followed = riderId;
+    this.#subscription?.unsubscribe();
+    this.#subscription = undefined;
+    if (riderId === null || !this.#client.connected) return;
+    this.#subscription = this.#client.subscribe(riderTopic(riderId), (message) => {
+      this.#listener.message();
+      const report = readRider(message.body);
+      if (report) this.#listener.reports([report], "followed");
+    });
+  }
+
+  #connected(): void {
+    this.#client.subscribe(ERRORS, (message) => this.#listener.refused(refusal(message.body)));
+    this.#client.subscribe(OVERVIEW, (message: IMessage) => {
+      this.#listener.message();
+      this.#listener.reports(readBatch(message.body), "overview");
+    });
+    this.follow(this.#followed);
+    this.#listener.state("live");
+  }
+}

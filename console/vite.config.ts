@@ -1,0 +1,61 @@
+import { gzipSync } from "node:zlib";
+import { defineConfig, type Plugin } from "vite";
+
+/** `npm run dev` serves the page with reloading; everything that is not the page comes from a running node. */
+const NODE_URL = "http://127.0.0.1:8080";
+
+/** Smaller files are not worth a second copy. */
+const PACKED_FROM_BYTES = 2048;
+
+/** Writes `x.js.gz` beside `x.js`: packed once here, rather than by the node for every browser that asks. */
+function packed(): Plugin {
+  return {
+    name: "packed",
+    apply: "build",
+    enforce: "post",
+    generateBundle(_options, bundle) {
+      for (const [fileName, file] of Object.entries(bundle)) {
+        const source = Buffer.from(file.type === "chunk" ? file.code : file.source);
+        if (!fileName.startsWith("assets/") || source.length < PACKED_FROM_BYTES) continue;
+        this.emitFile({ type: "asset", fileName: `${fileName}.gz`, source: gzipSync(source, { level: 9 }) });
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [packed()],
+  // Relative to nothing: the node serves the page at / and its parts under /assets.
+  base: "/",
+  publicDir: false,
+  build: {
+    outDir: "../src/stompede/apps/console/static",
+    emptyOutDir: true,
+    target: "es2023",
+    // An inlined asset is a data: URL, which the page's Content-Security-Policy does not allow.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    // MapLibre alone is about 1 MB; it is its own chunk, which only the map asks for.
+    chunkSizeWarningLimit: 1200,
+    reportCompressedSize: false,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: "maplibre", test: /node_modules[\\/](maplibre-gl|@maplibre|@mapbox)/ },
+            { name: "stompjs", test: /node_modules[\\/]@stomp/ },
+          ],
+        },
+      },
+    },
+  },
+  server: {
+    proxy: {
+      "/api": NODE_URL,
+      "/map/helsinki.geojson": NODE_URL,
+      "/favicon.svg": NODE_URL,
+      "/stomp": { target: NODE_URL, ws: true },
+      "/ws": { target: NODE_URL, ws: true },
+    },
+  },
+});

@@ -1,0 +1,187 @@
+"""The routes of the page: ``/``, its files, the streets of the built-in city, and its settings."""
+
+# No `from __future__ import annotations` here: FastAPI reads the signatures of the routes, which stand in a
+# function.
+
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Header, Response
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from stompede import ConfigurationError
+
+from . import _assets
+from ._city import ATTRIBUTION, BOUNDS, NAME, city_map
+
+_AcceptEncoding = Annotated[str, Header(alias="accept-encoding")]
+_IfNoneMatch = Annotated[str, Header(alias="if-none-match")]
+
+_DAY_S: Final = 86_400
+
+
+class _Camel(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class City(_Camel):
+    """The city whose streets are built in.
+
+    Attributes:
+        name: what people call it.
+        bounds: west, south, east and north in degrees.
+        attribution: who made the map data; has to be shown with them; HTML.
+    """
+
+    name: str
+    bounds: tuple[float, float, float, float]
+    attribution: str
+
+
+class ConsoleConfig(_Camel):
+    """What the page has to know about its node.
+
+    Attributes:
+        endpoint: HTTP path of the WebSocket endpoint.
+        demo: whether the demo members may log in and everybody may look.
+        tiles: URL template of online raster tiles, or null for the built-in streets alone.
+        tiles_attribution: who made the tiles; HTML.
+        city: the built-in city.
+    """
+
+    endpoint: str
+    demo: bool
+    tiles: str | None
+    tiles_attribution: str
+    city: City
+
+
+def console_router(
+    *,
+    endpoint: str = "/stomp",
+    demo: bool = False,
+    tiles: str | None = None,
+    tiles_attribution: str = ATTRIBUTION,
+    static: Path = _assets.STATIC,
+) -> APIRouter:
+    """The page at ``/`` and all that it needs; nothing comes from another host, but tiles if asked for.
+
+    Args:
+        endpoint: HTTP path of the WebSocket endpoint that the page connects to.
+        demo: whether this is the demo; the page then names the demo members.
+        tiles: URL template of online raster tiles, for example ``https://tile.example.org/{z}/{x}/{y}.png``.
+            The page may then fetch pictures from that host, and from no other.
+        tiles_attribution: who made the tiles, as HTML, shown on the map.
+        static: folder of the built page.
+
+    Returns:
+        A router with ``/``, ``/assets/{name}``, ``/favicon.svg``, ``/favicon.ico``,
+        ``/map/helsinki.geojson`` and ``/api/v1/console``.
+
+    Raises:
+        ConfigurationError: ``tiles`` is not an HTTP URL template.
+    """
+    router = APIRouter(tags=["console"])
+    headers = _page_headers(content_security_policy(tiles))
+    config = ConsoleConfig(
+        endpoint=endpoint,
+        demo=demo,
+        tiles=tiles,
+        tiles_attribution=tiles_attribution if tiles else "",
+        city=City(name=NAME, bounds=BOUNDS, attribution=ATTRIBUTION),
+    )
+
+    @router.get("/", include_in_schema=False)
+    async def page() -> Response:
+        response = _assets.page(static)
+        response.headers.update(headers)
+        return response
+
+    @router.get("/assets/{name}", include_in_schema=False)
+    async def asset(name: str, accept_encoding: _AcceptEncoding = "") -> Response:
+        # The worker of the map runs under the policy of its own file, not under the page's.
+        response = _assets.asset(static, name, accept_encoding)
+        response.headers.update(headers)
+        return response
+
+    @router.get("/favicon.svg", include_in_schema=False)
+    @router.get("/favicon.ico", include_in_schema=False)
+    async def favicon() -> Response:
+        return _assets.favicon()
+
+    @router.get("/map/helsinki.geojson", response_class=Response)
+    async def city(accept_encoding: _AcceptEncoding = "", if_none_match: _IfNoneMatch = "") -> Response:
+        """The streets of the built-in city as GeoJSON: © OpenStreetMap contributors, ODbL 1.0."""
+        return _city_response(accept_encoding, if_none_match)
+
+    @router.get("/api/v1/console")
+    async def settings(response: Response) -> ConsoleConfig:
+        """Tell the page what it has to know about its node."""
+        response.headers["Cache-Control"] = "no-store"
+        return config
+
+    return router
+
+
+def content_security_policy(tiles: str | None = None) -> str:
+    """The page's Content-Security-Policy: everything from this host, and pictures from that of the tiles.
+
+    MapLibre needs ``blob:`` and ``data:`` for pictures it makes itself; its worker is a file of ours.
+
+    Raises:
+        ConfigurationError: ``tiles`` is not an HTTP URL template.
+    """
+    host = "" if tiles is None else f" {_origin(tiles)}"
+    return "; ".join(
+        (
+            "default-src 'self'",
+            f"img-src 'self' data: blob:{host}",
+            f"connect-src 'self'{host}",
+            "worker-src 'self'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _page_headers(policy: str) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+
+
+def _origin(tiles: str) -> str:
+    """Scheme, host and port of a tile URL template."""
+    parts = urlsplit(tiles)
+    # A placeholder, a space or a semicolon in the host would open the policy to more than one host.
+    plain_host = parts.netloc and not set(parts.netloc) & set("{} ;,'*@")
+    if parts.scheme not in {"http", "https"} or not plain_host or "{z}" not in tiles:
+        raise ConfigurationError(
+            f"tiles {tiles!r}: expected a URL template like https://tile.example.org/{{z}}/{{x}}/{{y}}.png"
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _city_response(accept_encoding: str, if_none_match: str) -> Response:
+    streets = city_map()
+    headers = {
+        "ETag": f'"{streets.etag}"',
+        "Cache-Control": f"public, max-age={_DAY_S}",
+        "Vary": "Accept-Encoding",
+    }
+    if streets.etag in if_none_match:
+        return Response(status_code=304, headers=headers)
+    if _assets.accepts_gzip(accept_encoding):
+        return Response(
+            streets.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type="application/geo+json"
+        )
+    return Response(streets.plain(), headers=headers, media_type="application/geo+json")
