@@ -1,0 +1,117 @@
+"""``stompede demo``: a node and simulated riders, in two processes: the node has its core to itself."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+
+from stompede.errors import StompedeError
+
+_READY_WITHIN_S: Final = 30
+_STOP_WITHIN_S: Final = 30
+_LOOK_EVERY_S: Final = 0.1
+
+WHAT_TO_TRY: Final = """
+  http://localhost:{port}/             the live map: click a rider to follow it
+  http://localhost:{port}/#stomp       the STOMP test page: connect, subscribe, send, see every frame
+  http://localhost:{port}/docs         the REST interface
+  http://localhost:{port}/asyncapi     every destination with the schema of its messages
+  http://localhost:{port}/metrics      figures for Prometheus
+
+Ctrl-C ends both, the node and its {riders} riders.
+"""
+
+
+def demo(
+    riders: Annotated[int, typer.Option(min=0, help="Riders on the streets.")] = 200,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8080,
+) -> None:
+    """Run a node in demo mode and simulated riders that report to it, until Ctrl-C."""
+    stompede = [sys.executable, "-m", "stompede"]
+    listen = ["--host", host, "--port", str(port)]
+    with _Family() as family:
+        node = family.start([*stompede, "serve", "--demo", *listen, "--set", "log_level=warning"])
+        address = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - read, not bound
+        family.wait_until(lambda: _is_ready(address, port), node)
+        typer.echo(WHAT_TO_TRY.format(port=port, riders=riders))
+        if riders:
+            url = f"ws://{address}:{port}/stomp"
+            family.start([*stompede, "simulate", "riders", "--url", url, "--riders", str(riders)])
+        family.wait()
+
+
+class _Family:
+    """Child processes that end together, the last started first.
+
+    Each is in a process group of its own: Ctrl-C reaches this process alone, which then ends them in order.
+    """
+
+    def __init__(self) -> None:
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._asked_to_stop = False
+        self._former: dict[signal.Signals, Callable[[int, FrameType | None], object] | int | None] = {}
+
+    def __enter__(self) -> _Family:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._former[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in reversed(self._children):
+            if child.poll() is None:
+                child.send_signal(signal.SIGINT)
+                try:
+                    child.wait(_STOP_WITHIN_S)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()
+        for number, former in self._former.items():
+            signal.signal(number, former)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked_to_stop = True
+
+    def start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        """Starts a program, unless everything is to stop already."""
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603 - our own program
+        self._children.append(child)
+        return child
+
+    def wait_until(self, condition: Callable[[], bool], needed: subprocess.Popen[bytes]) -> None:
+        """Waits until something is so; raises when the process that it needs ends, or it takes too long."""
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while not self._asked_to_stop and not condition():
+            code = needed.poll()
+            if code is not None:
+                raise typer.Exit(code)  # it has said why
+            if time.monotonic() > deadline:
+                raise StompedeError(f"the node was not ready within {_READY_WITHIN_S} s")
+            time.sleep(_LOOK_EVERY_S)
+
+    def wait(self) -> None:
+        """Waits until somebody asks to stop or a child ends."""
+        while not self._asked_to_stop:
+            for child in self._children:
+                code = child.poll()
+                if code is not None:
+                    raise typer.Exit(code)
+            time.sleep(_LOOK_EVERY_S)
+
+
+def _is_ready(address: str, port: int) -> bool:
+    host = f"[{address}]" if ":" in address else address
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/health/ready", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False

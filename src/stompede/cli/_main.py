@@ -1,0 +1,59 @@
+"""The commands, and how their failures are told."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from stompede.cli._catalogue import catalogue
+from stompede.cli._demo import demo
+from stompede.cli._serve import serve
+from stompede.cli._settings import settings
+from stompede.errors import ConfigurationError, StompedeError
+
+app = typer.Typer(
+    name="stompede",
+    help="STOMP over WebSocket for Python: serve, simulate, measure.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(serve)
+app.command()(demo)
+app.command()(catalogue)
+app.command()(settings)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stompede {metadata.version('stompede')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """STOMP over WebSocket for Python: serve, simulate, measure."""
+
+
+def main() -> None:
+    """Runs the command that the arguments name.
+
+    A failure that somebody can mend is one sentence on standard error: exit code 2 when settings or arguments
+    are wrong, 1 when the work failed. Everything else is a bug and keeps its traceback.
+    """
+    try:
+        app()
+    except StompedeError as error:
+        for line in str(error).splitlines():
+            print(f"stompede: {line}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
