@@ -1,0 +1,5 @@
+"""The application facade."""
+
+from stompede._app.application import Stompede as Stompede
+
+__all__ = ["Stompede"]

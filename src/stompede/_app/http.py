@@ -1,0 +1,78 @@
+"""The HTTP routes that every node has: health, metrics, and the catalogue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from stompede._app.catalogue_page import catalogue_page
+from stompede.errors import ConfigurationError
+from stompede.server.metrics import NodeCollector
+
+if TYPE_CHECKING:
+    from stompede._app.application import Stompede
+
+
+def install_routes(app: Stompede) -> None:
+    """Adds the routes to the application's FastAPI.
+
+    Raises:
+        ConfigurationError: the application has one of the paths itself.
+    """
+    router = _router(app)
+    own = {route.path for route in router.routes if hasattr(route, "path")} | set(app.settings.endpoints)
+    for route in app.fastapi.routes:
+        path = getattr(route, "path", None)
+        if path in own:
+            raise ConfigurationError(
+                f"path {path} is a route of your FastAPI application and one of Stompede's own; "
+                "rename yours, or the WebSocket endpoint by the "
+                "setting endpoints"
+            )
+    app.fastapi.include_router(router)
+
+
+def _router(app: Stompede) -> APIRouter:
+    router = APIRouter()
+    registry = CollectorRegistry()
+    registry.register(NodeCollector(lambda: app._node))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+
+    @router.get("/health/live", tags=["health"], summary="The process answers")
+    async def live() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @router.get("/health/ready", tags=["health"], summary="New clients may come here")
+    async def ready() -> JSONResponse:
+        node = app._node
+        is_ready = node is not None and node.ready
+        body: dict[str, Any] = {"status": "ok" if is_ready else "unavailable"}
+        if node is not None:
+            body["node"] = node.id
+        return JSONResponse(body, 200 if is_ready else 503)
+
+    @router.get(
+        "/metrics", tags=["health"], summary="Figures for Prometheus", response_class=PlainTextResponse
+    )
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get(
+        "/asyncapi.json",
+        tags=["catalogue"],
+        summary="Every destination with the schema of its messages, as AsyncAPI 3",
+    )
+    async def asyncapi_json() -> JSONResponse:
+        return JSONResponse(app.catalogue())
+
+    @router.get("/asyncapi", include_in_schema=False)
+    async def asyncapi() -> HTMLResponse:
+        return HTMLResponse(catalogue_page(app.catalogue()))
+
+    return router

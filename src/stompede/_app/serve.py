@@ -1,0 +1,104 @@
+"""Serving on a port: uvicorn for HTTP, picows for WebSocket, aiofastnet's transports below both."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import uvicorn
+from aiofastnet.api_patch import loop_factory
+from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+
+from stompede.errors import ConfigurationError
+from stompede.server.logs import configure_logging
+from stompede.transports import http_protocol, websocket_protocol
+
+if TYPE_CHECKING:
+    from stompede._app.application import Stompede
+
+log = structlog.get_logger("stompede.serve")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which stops the node before it cuts connections."""
+
+    def __init__(self, config: uvicorn.Config, app: Stompede) -> None:
+        super().__init__(config)
+        self._stompede = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        if self._stompede._node is not None and not self.force_exit:
+            await self._stompede._node.stop()
+        await super().shutdown(sockets)
+
+    def _log_started_message(self, listeners: Any) -> None:
+        host, port = listeners[0].getsockname()[:2]
+        scheme = "https" if self.config.ssl else "http"
+        host = f"[{host}]" if ":" in host else host
+        endpoints = ", ".join(self._stompede.settings.endpoints)
+        log.info(f"serving {scheme}://{host}:{port}", websocket=endpoints)
+
+
+def serve(app: Stompede, host: str, port: int, *, certfile: str | None, keyfile: str | None) -> None:
+    """See `Stompede.run`."""
+    settings = app.settings
+    configure_logging(settings)
+    listener = _listen(host, port)
+    websocket = websocket_protocol(
+        app,
+        endpoints=frozenset(settings.endpoints),
+        rules=app._rules,
+        max_message_bytes=settings.max_message_bytes,
+        close_timeout_s=settings.close_timeout_s,
+        fallback=AutoWebSocketsProtocol,
+    )
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=http_protocol(settings.handshake_timeout_s),
+        ws=websocket,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        ssl_certfile=certfile,
+        ssl_keyfile=keyfile,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=int(settings.close_timeout_s) + 1,
+        backlog=4096,
+        server_header=False,
+    )
+    try:
+        config.load()
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        listener.close()
+        raise ConfigurationError(
+            f"the certificate {certfile} with key {keyfile} does not load: {error}"
+        ) from error
+    server = _Server(config, app)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(server.serve(sockets=[listener]))
+    if not server.started:
+        raise ConfigurationError("the application did not start; the log above says why")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen at {host}:{port}: {error.strerror or error}; choose another with "
+            "--host and --port"
+        ) from error
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,77 @@
+"""One clock for all sessions of a node: buckets of deadlines instead of a timer each.
+
+A deadline is put into the bucket of its quarter of a second. Once per quarter the buckets that are due are
+emptied. What moves its deadline
+often (every frame from a client moves the one of its heart-beat) does not move between buckets: when its
+bucket is due it says when it really
+wants to be looked at again.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Protocol
+
+RESOLUTION_S: Final = 0.25
+
+
+class Timed(Protocol):
+    """What waits in a bucket."""
+
+    def on_deadline(self, now: float) -> float | None:
+        """Does what is due; returns when to be called again, or ``None`` for never. Must not raise."""
+        ...
+
+
+class Deadlines:
+    """Buckets of things that wait for a time. ``now`` is always passed in."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, set[Timed]] = {}
+        self._last: int | None = None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._buckets.values()))
+
+    def add(self, timed: Timed, when: float) -> int:
+        """Puts ``timed`` into the bucket of ``when``, at the latest a quarter of a second after it.
+
+        Returns:
+            The bucket, for `discard`.
+        """
+        bucket = self.bucket_of(when)
+        self._buckets.setdefault(bucket, set()).add(timed)
+        return bucket
+
+    def bucket_of(self, when: float) -> int:
+        """The bucket that ``when`` falls into; never one that was emptied already."""
+        bucket = math.ceil(when / RESOLUTION_S)
+        return bucket if self._last is None else max(bucket, self._last + 1)
+
+    def discard(self, timed: Timed, bucket: int) -> None:
+        """Takes ``timed`` out again; it may be gone already."""
+        waiting = self._buckets.get(bucket)
+        if waiting is not None:
+            waiting.discard(timed)
+
+    def expire(self, now: float) -> int:
+        """Calls all that is due.
+
+        Returns:
+            How many were called.
+        """
+        current = math.floor(now / RESOLUTION_S)
+        if self._last is None:
+            self._last = min(self._buckets, default=current) - 1
+        called = 0
+        while self._last < current:
+            if not self._buckets:
+                self._last = current
+                break
+            self._last += 1
+            for timed in self._buckets.pop(self._last, ()):
+                called += 1
+                again = timed.on_deadline(now)
+                if again is not None:
+                    self.add(timed, again)
+        return called

@@ -1,0 +1,320 @@
+"""The fan-out: from publications to the sockets of this node's subscribers.
+
+Ticks and cohorts. Publications of one turn of the event loop are gathered per destination. At its end,
+`Hub.flush` goes through the
+destinations that got something. Subscribers of a destination stand in *cohorts*: same protocol version, same
+subscription id, same framing. A
+cohort's MESSAGE frames of the tick, WebSocket headers included, are one `bytes` object that is made once and
+written once to every member.
+
+Cohorts that differ only in the subscription id share nearly everything: a frame is ``before + id + after``,
+and for ids of one length even the
+WebSocket header is the same. So a tick's frames are cut into pieces at the places where the id stands, and
+the bytes for one cohort
+are ``id.join(pieces)``: one call in C, however many messages the tick has.
+
+There is no await in here, and no work per subscriber and message, but for sockets that are blocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, Final
+
+import msgspec
+
+from stompede.messaging.message import Message
+from stompede.server.outbox import DEFAULT_POLICY, Offer, Outbox
+from stompede.server.policies import Conflate, SlowPolicy
+from stompede.transports.base import Framing
+from stompede.wire.stomp import Version, escape, message_parts, message_without_subscription
+
+FLUSH_BYTES: Final = (
+    256 * 1024
+)  # a tick with more bodies than this is flushed early, so that no batch grows without bound
+
+CohortKey = tuple[Framing, Version, str | None]
+
+
+class HubStatistics(msgspec.Struct, frozen=True):
+    """What `Hub.statistics` tells.
+
+    Attributes:
+        topics: destinations with a subscriber on this node.
+        subscriptions: topic subscriptions on this node.
+        published: messages that came in.
+        delivered: messages times subscribers that went out.
+        ticks: flushes.
+        encoded: batches made, one per tick, destination and cohort.
+    """
+
+    topics: int
+    subscriptions: int
+    published: int
+    delivered: int
+    ticks: int
+    encoded: int
+
+
+class Cohort:
+    """Subscribers of one destination that get the same bytes."""
+
+    __slots__ = ("framing", "members", "sid", "version")
+
+    def __init__(self, key: CohortKey) -> None:
+        self.framing, self.version, subscription = key
+        self.sid = None if subscription is None else escape(self.version, subscription).encode()
+        self.members: dict[Outbox, None] = {}
+
+
+class Topic:
+    """One destination with its subscribers on this node."""
+
+    __slots__ = ("cohorts", "destination", "pending", "policy")
+
+    def __init__(self, destination: str, policy: SlowPolicy) -> None:
+        self.destination = destination
+        self.policy = policy
+        self.cohorts: dict[CohortKey, Cohort] = {}
+        self.pending: list[tuple[str, Message]] = []
+
+
+def is_text(body: bytes) -> bool:
+    """Whether the frame around ``body`` may be a WebSocket text message, that is, whether it is UTF-8."""
+    if body.isascii():
+        return True
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class _Batch:
+    """The messages of one destination in one tick, encoded as often as the cohorts need."""
+
+    __slots__ = ("_messages", "_pieces", "_texts")
+
+    def __init__(self, messages: list[tuple[str, Message]]) -> None:
+        self._messages = messages
+        self._texts = [is_text(message.body) for _, message in messages]
+        self._pieces: dict[tuple[Framing, Version, int], list[bytes]] = {}
+
+    def encode(self, cohort: Cohort) -> bytes:
+        """All frames of the tick for one cohort."""
+        sid = cohort.sid
+        if sid is None:
+            return b"".join(self.frames(cohort))
+        key = (cohort.framing, cohort.version, len(sid))
+        pieces = self._pieces.get(key)
+        if pieces is None:
+            pieces = self._pieces[key] = self._cut(*key)
+        return sid.join(pieces)
+
+    def _cut(self, framing: Framing, version: Version, length: int) -> list[bytes]:
+        pieces = []
+        tail = b""
+        for (message_id, message), text in zip(self._messages, self._texts, strict=True):
+            before, after = message_parts(version, message_id, message)
+            pieces.append(tail + framing.header(len(before) + length + len(after), text) + before)
+            tail = after
+        pieces.append(tail)
+        return pieces
+
+    def frames(self, cohort: Cohort) -> list[bytes]:
+        """The same, one by one: for sockets that are blocked."""
+        frames = []
+        for (message_id, message), text in zip(self._messages, self._texts, strict=True):
+            if cohort.sid is None:
+                payload = message_without_subscription(cohort.version, message_id, message)
+            else:
+                before, after = message_parts(cohort.version, message_id, message)
+                payload = cohort.sid.join((before, after))
+            frames.append(cohort.framing.header(len(payload), text) + payload)
+        return frames
+
+    def keys(self, topic: Topic, cohort: Cohort) -> list[Hashable]:
+        """What `Conflate` tells messages apart by."""
+        by = topic.policy.by if isinstance(topic.policy, Conflate) else None
+        if by is None:
+            return [(topic.destination, cohort.sid)] * len(self._messages)
+        return [(topic.destination, cohort.sid, message.headers.get(by)) for _, message in self._messages]
+
+
+class Hub:
+    """All topic subscriptions of one node.
+
+    Args:
+        call_soon: the loop's ``call_soon``.
+        id_prefix: what message ids begin with; differs at every boot, so that an id is never given twice.
+        policy_of: the policy for a destination.
+    """
+
+    def __init__(
+        self,
+        call_soon: Callable[[Callable[[], None]], Any],
+        id_prefix: str,
+        policy_of: Callable[[str], SlowPolicy],
+    ) -> None:
+        self._call_soon = call_soon
+        self._id_prefix = id_prefix
+        self._policy_of = policy_of
+        self._topics: dict[str, Topic] = {}
+        self._dirty: list[Topic] = []
+        self._scheduled = False
+        self._pending_bytes = 0
+        self._next_id = 0
+        self._subscriptions = 0
+        self._published = 0
+        self._delivered = 0
+        self._ticks = 0
+        self._encoded = 0
+
+    def statistics(self) -> HubStatistics:
+        """Figures of now and since the start."""
+        return HubStatistics(
+            len(self._topics),
+            self._subscriptions,
+            self._published,
+            self._delivered,
+            self._ticks,
+            self._encoded,
+        )
+
+    def __len__(self) -> int:
+        return len(self._topics)
+
+    def __contains__(self, destination: str) -> bool:
+        return destination in self._topics
+
+    def subscribers(self, destination: str) -> int:
+        """How many subscriptions this node has on a destination."""
+        topic = self._topics.get(destination)
+        return 0 if topic is None else sum(len(cohort.members) for cohort in topic.cohorts.values())
+
+    def add(self, destination: str, key: CohortKey, outbox: Outbox) -> None:
+        """Adds a subscriber. What is published from now on reaches it; what this tick has gathered already
+        does not.
+        """
+        topic = self._topics.get(destination)
+        if topic is None:
+            topic = self._topics[destination] = Topic(destination, self._policy_of(destination))
+        elif topic.pending:
+            self.flush()
+        cohort = topic.cohorts.get(key)
+        if cohort is None:
+            cohort = topic.cohorts[key] = Cohort(key)
+        cohort.members[outbox] = None
+        outbox.topics += 1
+        self._subscriptions += 1
+
+    def remove(self, destination: str, key: CohortKey, outbox: Outbox) -> None:
+        """Takes a subscriber away; what this tick has gathered for it is delivered before."""
+        topic = self._topics[destination]
+        if topic.pending and not outbox.closed:
+            self.flush()
+        cohort = topic.cohorts[key]
+        del cohort.members[outbox]
+        outbox.topics -= 1
+        self._subscriptions -= 1
+        if not cohort.members:
+            del topic.cohorts[key]
+            if not topic.cohorts:
+                del self._topics[destination]
+
+    def next_message_id(self) -> str:
+        """An id that this node never gave before."""
+        self._next_id += 1
+        return f"{self._id_prefix}-{self._next_id}"
+
+    def publish(self, message: Message) -> None:
+        """Takes a message from the bus; its subscribers get it at the end of this turn of the loop."""
+        self._published += 1
+        topic = self._topics.get(message.destination)
+        if topic is None:
+            return
+        self._next_id += 1
+        pending = topic.pending
+        if not pending:
+            self._dirty.append(topic)
+            if not self._scheduled:
+                self._scheduled = True
+                self._call_soon(self._end_of_tick)
+        pending.append((f"{self._id_prefix}-{self._next_id}", message))
+        self._pending_bytes += len(message.body)
+        if self._pending_bytes > FLUSH_BYTES:
+            self.flush()
+
+    def _end_of_tick(self) -> None:
+        self._scheduled = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Writes what is gathered. Called at the end of a tick; earlier by `add` and `remove`, and when much
+        is gathered.
+        """
+        dirty = self._dirty
+        if not dirty:
+            return
+        self._dirty = []
+        self._pending_bytes = 0
+        self._ticks += 1
+        overflown: list[Outbox] = []
+        gathered: list[Outbox] | None = [] if len(dirty) > 1 or len(dirty[0].cohorts) > 1 else None
+        for topic in dirty:
+            pending = topic.pending
+            topic.pending = []
+            batch = _Batch(pending)
+            count = len(pending)
+            for cohort in topic.cohorts.values():
+                data = batch.encode(cohort)
+                self._encoded += 1
+                self._delivered += count * len(cohort.members)
+                slow: list[Outbox] | None = None
+                for outbox in cohort.members:
+                    if outbox.blocked or (gathered is not None and outbox.topics > 1):
+                        if slow is None:
+                            slow = []
+                        slow.append(outbox)
+                    else:
+                        outbox.write(data)
+                if slow is not None:
+                    self._deliver_slowly(topic, cohort, batch, data, slow, gathered, overflown)
+        if gathered:
+            self._write_gathered(gathered)
+        for outbox in overflown:
+            outbox.on_overflow()
+
+    def _deliver_slowly(
+        self, topic: Topic, cohort: Cohort, batch: _Batch, data: bytes, slow: list[Outbox],
+        gathered: list[Outbox] | None, overflown: list[Outbox],
+    ) -> None:  # fmt: skip
+        """Subscribers whose socket is blocked, or who stand in more than one cohort of this tick."""
+        frames: list[bytes] | None = None
+        keys: list[Hashable] = []
+        for outbox in slow:
+            if not outbox.blocked:
+                assert gathered is not None
+                if outbox.gathered is None:
+                    outbox.gathered = [data]
+                    gathered.append(outbox)
+                else:
+                    outbox.gathered.append(data)
+                continue
+            if frames is None:
+                frames = batch.frames(cohort)
+                keys = batch.keys(topic, cohort)
+            for frame, key in zip(frames, keys, strict=True):
+                if outbox.offer(frame, topic.policy, key) is Offer.OVERFLOW:
+                    overflown.append(outbox)
+                    break
+
+    def _write_gathered(self, gathered: list[Outbox]) -> None:
+        for outbox in gathered:
+            parts = outbox.gathered
+            outbox.gathered = None
+            if parts is not None and not outbox.closed:
+                if outbox.blocked:  # by one of our own writes of this tick
+                    outbox.offer(b"".join(parts), DEFAULT_POLICY, None)
+                else:
+                    outbox.write(parts[0] if len(parts) == 1 else b"".join(parts))

@@ -1,0 +1,141 @@
+"""The figures of a node for Prometheus: counted as plain integers on the message path, read only when
+somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from stompede.server.node import Node
+    from stompede.server.statistics import NodeStatistics
+
+Figure = Callable[["NodeStatistics"], float]
+
+_GAUGES: Final[tuple[tuple[str, str, Figure], ...]] = (
+    ("stompede_sessions", "Sessions that got CONNECTED.", lambda s: s.sessions),
+    (
+        "stompede_connections",
+        "Sockets, those that are connecting or closing included.",
+        lambda s: s.connections,
+    ),
+    ("stompede_members", "Principals with at least one session.", lambda s: s.members),
+    ("stompede_subscriptions", "Topic and queue subscriptions.", lambda s: s.hub.subscriptions),
+    ("stompede_destinations", "Destinations with at least one subscriber.", lambda s: s.hub.topics),
+    ("stompede_outbox_blocked", "Sessions whose socket takes no bytes now.", lambda s: s.outboxes.blocked),
+    ("stompede_outbox_bytes", "Bytes that wait for slow clients.", lambda s: s.outboxes.queued_bytes),
+    ("stompede_handlers_running", "Handlers that wait for something now.", lambda s: s.handlers.running),
+    ("stompede_handlers_queued", "Handlers that wait for their turn.", lambda s: s.handlers.queued),
+    ("stompede_pool_threads", "Threads for blocking handlers.", lambda s: s.pool.threads),
+    ("stompede_pool_running", "Threads that are busy.", lambda s: s.pool.running),
+    ("stompede_pool_queued", "Blocking calls that wait for a thread.", lambda s: s.pool.queued),
+    ("stompede_bus_channels", "Channels that this node listens to.", lambda s: s.bus.channels),
+    (
+        "stompede_head_cache_entries",
+        "Header blocks whose parsed form is remembered.",
+        lambda s: s.heads.entries,
+    ),
+    (
+        "stompede_tokens_remembered",
+        "Verified tokens that are remembered.",
+        lambda s: s.tokens.remembered.entries,
+    ),
+    ("stompede_loop_lag_seconds", "How late the event loop called the node's clock.", lambda s: s.loop_lag_s),
+)
+
+_COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (
+    ("stompede_sessions_started", "Sessions that got CONNECTED.", lambda s: s.connected_total),
+    (
+        "stompede_handshakes_refused",
+        "Handshakes refused because the node was full or stopping.",
+        lambda s: s.refused_total,
+    ),
+    (
+        "stompede_messages_published",
+        "Messages that the bus brought for topics and queues.",
+        lambda s: s.hub.published,
+    ),
+    ("stompede_messages_delivered", "Messages times subscribers.", lambda s: s.hub.delivered),
+    ("stompede_ticks", "Turns of the loop that delivered something.", lambda s: s.hub.ticks),
+    (
+        "stompede_batches_encoded",
+        "Batches encoded, one per tick, destination and cohort.",
+        lambda s: s.hub.encoded,
+    ),
+    (
+        "stompede_messages_dropped",
+        "Messages dropped for slow clients by policy.",
+        lambda s: s.outboxes.dropped,
+    ),
+    (
+        "stompede_messages_conflated",
+        "Waiting messages replaced by a newer one.",
+        lambda s: s.outboxes.conflated,
+    ),
+    (
+        "stompede_slow_consumers",
+        "Sessions closed because they read too slowly.",
+        lambda s: s.outboxes.overflows,
+    ),
+    ("stompede_received_bytes", "Payload bytes from clients.", lambda s: s.bytes_in),
+    ("stompede_answered_bytes", "Bytes of answers, receipts and errors.", lambda s: s.bytes_out),
+    ("stompede_heart_beats_sent", "Heart-beats sent.", lambda s: s.heart_beats_out),
+    (
+        "stompede_reading_paused",
+        "Times that a socket was not read because its session was busy.",
+        lambda s: s.reading_paused_total,
+    ),
+    ("stompede_handlers_started", "Handlers started.", lambda s: s.handlers.started),
+    ("stompede_handlers_waited", "Handlers that had to wait for something.", lambda s: s.handlers.waited),
+    (
+        "stompede_handlers_timed_out",
+        "Handlers cancelled after handler_timeout_s.",
+        lambda s: s.handlers.timed_out,
+    ),
+    ("stompede_pool_refused", "Blocking calls refused because the queue was full.", lambda s: s.pool.refused),
+    ("stompede_pool_done", "Blocking calls that ended.", lambda s: s.pool.done),
+    ("stompede_bus_published", "Messages that the bus took.", lambda s: s.bus.published),
+    ("stompede_bus_delivered", "Messages that the bus brought.", lambda s: s.bus.delivered),
+    ("stompede_bus_failed", "Messages that the bus refused.", lambda s: s.bus.failed),
+    ("stompede_problems_unheard", "Soft errors that no client heard.", lambda s: s.problems_unheard),
+    ("stompede_tokens_verified", "Tokens verified in full.", lambda s: s.tokens.verified),
+    ("stompede_tokens_refused", "Tokens refused.", lambda s: s.tokens.refused),
+    ("stompede_tokens_expired", "Tokens refused because they had expired.", lambda s: s.tokens.expired),
+)
+
+
+class NodeCollector(Collector):
+    """Reads the statistics of the running node at each scrape.
+
+    Args:
+        node: gives the running node, or ``None``.
+    """
+
+    def __init__(self, node: Callable[[], Node | None]) -> None:
+        self._node = node
+
+    def collect(self) -> Iterable[Metric]:
+        """See `Collector`."""
+        node = self._node()
+        if node is None:
+            return
+        figures = node.statistics()
+        for name, text, figure in _GAUGES:
+            yield GaugeMetricFamily(name, text, value=figure(figures))
+        for name, text, figure in _COUNTERS:
+            yield CounterMetricFamily(name, text, value=figure(figures))
+        yield _labelled("stompede_sessions_ended", "Sessions that ended, by reason.", "reason", figures.ended)
+        yield _labelled("stompede_problems", "Soft errors, by code.", "code", figures.problems)
+
+
+def _labelled(name: str, text: str, label: str, values: object) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=[label])
+    assert isinstance(values, dict)
+    for key, value in sorted(values.items()):
+        family.add_metric([key], value)
+    return family

@@ -1,0 +1,87 @@
+"""The bounded thread pool for handlers and dependencies that are plain ``def``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import msgspec
+
+from stompede.messaging.problem import Problem
+
+T = TypeVar("T")
+
+
+class PoolStatistics(msgspec.Struct, frozen=True):
+    """What `Pool.statistics` tells.
+
+    Attributes:
+        threads: size of the pool.
+        running: calls that have a thread.
+        queued: calls that wait for one.
+        refused: calls refused because ``pool_queue`` waited already.
+        done: calls that ended.
+    """
+
+    threads: int
+    running: int
+    queued: int
+    refused: int
+    done: int
+
+
+class Pool:
+    """Threads for blocking work.
+
+    Args:
+        threads: how many.
+        max_queued: calls that may wait for a thread.
+    """
+
+    def __init__(self, threads: int, max_queued: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="stompede-handler")
+        self._threads = threads
+        self._max_queued = max_queued
+        self._in = 0
+        self._refused = 0
+        self._done = 0
+
+    def statistics(self) -> PoolStatistics:
+        """Figures of now and since the start."""
+        running = min(self._in, self._threads)
+        return PoolStatistics(self._threads, running, self._in - running, self._refused, self._done)
+
+    async def run(self, func: Callable[..., T], *args: Any) -> T:
+        """Calls ``func`` in a thread, with the caller's context variables.
+
+        Cancelling the call frees the caller; the thread goes on to its end.
+
+        Raises:
+            Problem: ``unavailable``, when the queue is full.
+        """
+        if self._in >= self._threads + self._max_queued:
+            self._refused += 1
+            raise Problem("unavailable", "the node has no thread free for this; try again")
+        self._in += 1
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+        future = self._executor.submit(context.run, func, *args)
+        future.add_done_callback(lambda _: self._leave(loop))
+        return await asyncio.wrap_future(future, loop=loop)
+
+    def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        # In the thread that did the work; the counters belong to the loop. A loop that is closed
+        # counts nothing any more.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._count_done)
+
+    def _count_done(self) -> None:
+        self._in -= 1
+        self._done += 1
+
+    def close(self) -> None:
+        """Takes no more calls; does not wait for the ones that run."""
+        self._executor.shutdown(wait=False, cancel_futures=True)

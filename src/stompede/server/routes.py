@@ -1,0 +1,120 @@
+"""What becomes of a destination: found out once per destination and remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from stompede._types import NO_HEADERS
+from stompede.messaging.binding import BoundHandler
+from stompede.messaging.destinations import WILDCARDS, Kind, Prefixes, check_destination
+from stompede.messaging.guards import Gate, Guards
+from stompede.messaging.problem import Problem
+from stompede.messaging.routing import Router
+
+_REMEMBERED: Final = 4096
+
+
+class Served(msgspec.Struct, frozen=True):
+    """A handler and where its result goes.
+
+    Attributes:
+        handler: the handler with its compiled binding.
+        reply: whether the result goes back to the asking session.
+    """
+
+    handler: BoundHandler
+    reply: bool
+
+
+class Route(msgspec.Struct, frozen=True, gc=False):
+    """What a SEND or SUBSCRIBE to one destination meets.
+
+    Attributes:
+        destination: the destination.
+        kind: what its prefix says.
+        served: the handler, for ``/app/...``.
+        path: values of the handler's path variables.
+        publish: destination of the handler's result, filled in.
+        gate: the guards of the destination, if any name it.
+        problem: why it cannot be served at all.
+    """
+
+    destination: str
+    kind: Kind
+    served: Served | None = None
+    path: Mapping[str, str] = NO_HEADERS
+    publish: str | None = None
+    gate: Gate | None = None
+    problem: Problem | None = None
+
+
+class Routes:
+    """All that an application serves, as a lookup. Bounded: at most some thousand destinations are
+    remembered.
+    """
+
+    def __init__(
+        self,
+        prefixes: Prefixes,
+        messages: Router[Served],
+        subscribes: Router[Served],
+        guards: Guards,
+        max_destination: int,
+    ) -> None:
+        self._prefixes = prefixes
+        self._routers = {"send": messages, "subscribe": subscribes}
+        self._guards = guards
+        self._max_destination = max_destination
+        self._known: dict[tuple[str, str], Route] = {}
+
+    def find(self, operation: str, destination: str) -> Route:
+        """The route for ``send`` or ``subscribe``."""
+        key = (operation, destination)
+        route = self._known.get(key)
+        if route is None:
+            route = self._resolve(operation, destination)
+            if route.problem is None:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[key] = route
+        return route
+
+    def _resolve(self, operation: str, destination: str) -> Route:
+        kind = self._prefixes.classify(destination)
+        try:
+            check_destination(destination, max_length=self._max_destination)
+            self._check_use(operation, kind, destination)
+        except Problem as problem:
+            return Route(destination, kind, problem=problem)
+        gate = self._guards.gate(destination)
+        if kind is not Kind.APP:
+            return Route(destination, kind, gate=gate)
+        found = self._routers[operation].match(self._prefixes.relative(destination))
+        if found is None:
+            other = "subscribe" if operation == "send" else "send"
+            hint = ""
+            if self._routers[other].match(self._prefixes.relative(destination)) is not None:
+                hint = f"; {'SUBSCRIBE to' if operation == 'send' else 'SEND to'} it instead"
+            return Route(
+                destination, kind, problem=Problem("not-found", f"no handler serves {destination}{hint}")
+            )
+        served, path = found
+        publish = served.handler.publish
+        return Route(destination, kind, served, path, None if publish is None else publish.fill(path), gate)
+
+    def _check_use(self, operation: str, kind: Kind, destination: str) -> None:
+        prefixes = self._prefixes
+        if kind is Kind.UNKNOWN:
+            known = ", ".join(
+                (*prefixes.app, prefixes.topic, prefixes.queue, prefixes.session, prefixes.user)
+            )
+            raise Problem("invalid-destination", f"{destination} begins with none of {known}")
+        if operation == "send" and kind in (Kind.SESSION, Kind.USER):
+            raise Problem(
+                "invalid-destination", "clients do not SEND to user destinations; the application does"
+            )
+        if kind in (Kind.TOPIC, Kind.QUEUE) and any(character in destination for character in WILDCARDS):
+            raise Problem("invalid-destination", "wildcards (* > #) have no meaning in destinations here")

@@ -1,0 +1,411 @@
+"""One client's session on the server: between a transport below, the wire session beside it, and the node
+above.
+
+This module has the session's life: bytes in, events in order, answers out, deadlines, the end. What a command
+does stands in modules of
+its own: `connecting`, `subscribing`, `sending`, and `credentials`.
+
+Order: events of a session are handled one after the other. While one waits (a handler, a guard, a login),
+`busy` is set, no further event is
+taken from the wire, and when enough bytes have come in meanwhile, the socket is not read: the client feels
+it, nobody else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Final, final
+
+import structlog
+
+from stompede._types import NO_HEADERS, Principal
+from stompede.errors import SessionClosedError
+from stompede.messaging.commands import DisconnectCommand
+from stompede.messaging.message import Message
+from stompede.messaging.problem import Problem
+from stompede.messaging.session import StompSession
+from stompede.server import connecting, sending, subscribing
+from stompede.server.deadlines import RESOLUTION_S
+from stompede.server.disconnects import Disconnect, Disconnects
+from stompede.server.hub import is_text
+from stompede.server.outbox import Offer, Outbox
+from stompede.server.subscription import Subscription
+from stompede.transports.base import Transport
+from stompede.wire import stomp
+
+if TYPE_CHECKING:
+    from stompede.server.node import Node
+
+log = structlog.get_logger("stompede.session")
+
+
+@final
+class Session(StompSession):
+    """See the module. Made by `Node.accept`; all methods are called on the node's loop, outside of any task."""
+
+    __slots__ = (
+        "_answers", "_bucket", "_processing", "busy", "closed", "connected", "credentials_deadline", "doing",
+        "ended", "last_seen",
+        "node", "outbox", "pinged", "rate_second", "rate_used", "reading_paused", "started", "subscriptions",
+        "told_of_errors",
+        "transport", "user_subscriptions", "wire",
+    )  # fmt: skip
+
+    def __init__(self, node: Node, transport: Transport, session_id: str) -> None:
+        super().__init__(id=session_id, node_id=node.id, client_address=transport.address)
+        self.node = node
+        self.transport = transport
+        self.wire = stomp.ServerSession(
+            limits=node.wire_limits,
+            heart_beat=node.heart_beat,
+            server=node.server_name,
+            cache=node.head_cache,
+        )
+        self.outbox = Outbox(
+            transport.write, node.settings.outbound_bytes, node.outbox_counters, self.overflow
+        )
+        self.subscriptions: dict[str, Subscription] = {}
+        self.user_subscriptions: dict[str, list[Subscription]] | None = None
+        self.connected = False
+        self.closed = False
+        self.ended: Disconnect | None = None
+        self.busy = False
+        self.doing: tuple[Any, ...] | None = None
+        self.reading_paused = False
+        self.told_of_errors = False
+        self.credentials_deadline: float | None = None
+        self.rate_second = 0
+        self.rate_used = 0
+        self.started = self.last_seen = node.now()
+        self.pinged = False
+        self._processing = False
+        self._answers: list[bytes] | None = None
+        self._bucket = node.deadlines.add(self, self.started + node.settings.connect_timeout_s)
+
+    # Bytes in.
+
+    def received(self, data: bytes) -> None:
+        """See `Receiver`."""
+        if self.closed:
+            return
+        now = self.last_seen = self.node.now()
+        self.node.bytes_in += len(data)
+        self.wire.receive_data(data, now)
+        if not self.busy:
+            self.process()
+        elif not self.reading_paused and self.wire.buffered_bytes > self.node.settings.inbound_bytes:
+            self._pause_reading()
+
+    def alive(self) -> None:
+        """See `Receiver`."""
+        self.last_seen = self.node.now()
+
+    def process(self) -> None:
+        """Handles events until one has to wait or none is left; then writes the answers at once."""
+        if self._processing:
+            return
+        self._processing = True
+        next_event = self.wire.next_event
+        try:
+            while not self.busy and not self.closed:
+                event = next_event()
+                if event is None:
+                    break
+                _ON_EVENT[type(event)](self, event)
+        except Exception:
+            log.exception("session failed", session=self.id)
+            self.end(Disconnects.INTERNAL.value)
+        finally:
+            self._processing = False
+            answers = self._answers
+            if answers is not None:
+                self._answers = None
+                self._send(answers[0] if len(answers) == 1 else b"".join(answers))
+        if self.reading_paused:
+            if not self.busy and not self.closed:
+                self._resume_reading()
+        elif self.busy and self.wire.buffered_bytes > self.node.settings.inbound_bytes:
+            self._pause_reading()
+
+    def _pause_reading(self) -> None:
+        self.reading_paused = True
+        self.node.readers_paused += 1
+        self.transport.pause_reading()
+        self.wire.suspend_receiving()
+
+    def _resume_reading(self) -> None:
+        self.reading_paused = False
+        now = self.last_seen = self.node.now()
+        self.transport.resume_reading()
+        self.wire.resume_receiving(now)
+
+    # Work that waits.
+
+    def run(self, coro: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> None:
+        """Runs what may wait; no further event is handled before ``done`` was called."""
+        self.busy = True
+        self.node.runner.start(coro, done)
+
+    def go_on(self) -> None:
+        """What kept the session busy is done."""
+        self.busy = False
+        if not self._processing and not self.closed:
+            self.process()
+
+    # Answers out.
+
+    def write_frame(self, frame: bytes, text: bool = True) -> None:
+        """Sends one STOMP frame that may not be dropped. Those of one turn are written together."""
+        data = self.transport.framing.header(len(frame), text) + frame
+        if self._processing:
+            if self._answers is None:
+                self._answers = [data]
+            else:
+                self._answers.append(data)
+        else:
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        if self.outbox.closed:
+            return
+        self.node.bytes_out += len(data)
+        if self.outbox.send(data) is Offer.OVERFLOW:
+            self.overflow()
+
+    def receipt(self, head: stomp.Head) -> None:
+        """Sends the RECEIPT that a frame asked for, if it did."""
+        if head.receipt is not None and not self.closed:
+            self.write_frame(self.wire.send_receipt(head.receipt))
+
+    def deliver(self, subscription: Subscription, message: Message) -> None:
+        """Sends a MESSAGE on one subscription, directly."""
+        message_id = self.node.hub.next_message_id()
+        version = self.wire.version
+        assert version is not None
+        if subscription.id_given:
+            before, after = stomp.message_parts(version, message_id, message)
+            frame = stomp.escape(version, subscription.id).encode().join((before, after))
+        else:
+            frame = stomp.message_without_subscription(version, message_id, message)
+        self.write_frame(frame, is_text(message.body))
+
+    def deliver_to_user(self, message: Message) -> int:
+        """Sends a message to the session's subscriptions of a user destination; returns how many there are."""
+        if self.user_subscriptions is None or self.closed:
+            return 0
+        subscriptions = self.user_subscriptions.get(message.destination, ())
+        for subscription in subscriptions:
+            self.deliver(subscription, message)
+        return len(subscriptions)
+
+    def reply(self, value: Any, head: stomp.Head) -> None:
+        """Sends a handler's result back, with the request's code."""
+        body, content_type = self.node.encode(value)
+        code = head.client_request_code
+        headers: Mapping[str, str] = NO_HEADERS if code is None else {"client-request-code": code}
+        self.deliver_to_user(Message(self.node.prefixes.replies, body, content_type, headers))
+
+    def handler_done(self, result: Any, error: BaseException | None) -> None:
+        """What a SEND had to wait for is done."""
+        sending.handler_done(self, result, error)
+
+    # Errors.
+
+    def fail(self, error: BaseException, head: stomp.Head, destination: str | None) -> None:
+        """Answers a frame that could not be served with a soft error. The session lives on."""
+        self.node.problems.answer(self, error, head, destination)
+
+    def violation(self, event: stomp.Violation) -> None:
+        """The client broke the protocol: says so and closes."""
+        row = Disconnects.LIMIT if event.code == "limit" else Disconnects.PROTOCOL
+        self.write_frame(event.error)
+        self.end(row.value, detail=event.detail)
+
+    def error_and_end(
+        self,
+        row: Disconnects,
+        message: str,
+        *,
+        receipt_id: str | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> None:
+        """Sends an ERROR frame and closes."""
+        told = {"reconnect": "true" if row.reconnect else "false", "disconnect-reason": row.reason, **headers}
+        self.write_frame(self.wire.send_error(message, receipt_id=receipt_id, headers=told))
+        self.end(row.value, detail=message)
+
+    # Flow control.
+
+    def paused(self) -> None:
+        """See `Receiver`."""
+        self.outbox.block(self.node.now())
+        if not self.closed:
+            self.node.blocked[self] = None
+
+    def resumed(self) -> None:
+        """See `Receiver`."""
+        self.node.blocked.pop(self, None)
+        self.outbox.drain(self.node.now())
+
+    def overflow(self) -> None:
+        """Too much waits for this client, or for too long."""
+        if not self.closed:
+            self.node.outbox_counters.overflows += 1
+            self.outbox.close()
+            self.end_now(Disconnects.SLOW_CONSUMER, "messages are taken too slowly; some are lost")
+
+    # Deadlines.
+
+    def look_again(self, when: float) -> None:
+        """Asks for `on_deadline` at ``when`` at the latest."""
+        self.node.deadlines.discard(self, self._bucket)
+        self._bucket = self.node.deadlines.add(self, min(when, self._next_deadline(self.node.now())))
+
+    def on_deadline(self, now: float) -> float | None:
+        """See `Timed`."""
+        if self.closed:
+            return None
+        if not self.connected:
+            if now - self.started >= self.node.settings.connect_timeout_s and not self.busy:
+                self.error_and_end(Disconnects.CONNECT_TIMEOUT, "no CONNECT frame came in time")
+                return None
+        else:
+            self._check_silence(now)
+            if self.credentials_deadline is not None and now >= self.credentials_deadline:
+                self.credentials_deadline = None
+                subscribing.suspend_guarded(self)
+        if self.closed:
+            return None
+        when = self._next_deadline(now)
+        self._bucket = self.node.deadlines.bucket_of(when)
+        return when
+
+    def _check_silence(self, now: float) -> None:
+        for due in self.wire.on_deadline(now + RESOLUTION_S):  # rather a little early than late
+            if due is stomp.Deadline.SEND_HEART_BEAT:
+                self.node.heart_beats_out += 1
+                beat = self.wire.send_heart_beat(now)
+                if not self.outbox.blocked:  # what waits there is a sign of life already
+                    self._send(self.transport.framing.header(len(beat), True) + beat)
+            else:
+                self.error_and_end(
+                    Disconnects.HEART_BEAT_MISSED, "the heart-beats that CONNECT promised did not come"
+                )
+                return
+        if self.wire.expects_heart_beats or self.reading_paused:
+            return
+        silent = now - self.last_seen
+        if silent >= self.node.settings.idle_timeout_s:
+            self.error_and_end(Disconnects.IDLE, "nothing came for too long")
+        elif silent >= self.node.settings.idle_timeout_s / 2 and not self.outbox.blocked:
+            self.transport.ping()
+
+    def _next_deadline(self, now: float) -> float:
+        if not self.connected:
+            return max(self.started + self.node.settings.connect_timeout_s, now + 1)
+        half_idle = self.node.settings.idle_timeout_s / 2
+        when = (
+            now + half_idle
+            if self.wire.expects_heart_beats
+            else max(self.last_seen + half_idle, now + half_idle / 2)
+        )
+        beat = self.wire.next_deadline()
+        if beat is not None and beat - RESOLUTION_S < when:
+            when = beat - RESOLUTION_S
+        if self.credentials_deadline is not None and self.credentials_deadline < when:
+            when = self.credentials_deadline
+        return when
+
+    # The end.
+
+    def end(self, why: Disconnect, *, detail: str = "") -> None:
+        """Closes: what was written goes out, then a close frame. Idempotent."""
+        if self.closed:
+            return
+        self._finish(why, detail)
+        answers, self._answers = self._answers, None
+        if answers:
+            data = b"".join(answers)
+            self.node.bytes_out += len(data)
+            self.outbox.flush_last(data)
+        self.outbox.close()
+        self.transport.close(why.code, why.reason)
+
+    def end_now(self, row: Disconnects, message: str) -> None:
+        """Closes a session whose queue is given up: an ERROR frame and the close frame stand next in the
+        socket.
+        """
+        if self.connected and not self.closed:
+            told = {"reconnect": "true" if row.reconnect else "false", "disconnect-reason": row.reason}
+            frame = self.wire.send_error(message, headers=told)
+            self.transport.write(self.transport.framing.header(len(frame), True) + frame)
+        self.end(row.value, detail=message)
+
+    def lost(self, code: int | None, reason: str) -> None:
+        """See `Receiver`."""
+        if not self.closed:
+            gone = Disconnects.LOST.value if code is None else Disconnects.NORMAL.value
+            self._finish(gone, f"close code {code} {reason}".strip() if code is not None else reason)
+            self.outbox.close()
+        self.node.transport_gone(self)
+
+    def _finish(self, why: Disconnect, detail: str) -> None:
+        self.closed = True
+        self.ended = why
+        if self.reading_paused:
+            self.reading_paused = False
+        node = self.node
+        node.blocked.pop(self, None)
+        node.deadlines.discard(self, self._bucket)
+        subscribing.drop_all(self)
+        node.session_ended(self, why)
+        lasted = node.now() - self.started
+        log.info(
+            "session ended", session=self.id, why=why.reason, code=why.code, detail=detail or None,
+            lasted_s=round(lasted, 3),
+            principal=self._principal.name if self._principal else None, address=self.client_address,
+        )  # fmt: skip
+
+    def disconnect(self, event: stomp.Disconnect) -> None:
+        """DISCONNECT: the client says good-bye."""
+        chain = self.node.interceptors
+        if chain.wants(DisconnectCommand):
+            command = DisconnectCommand(headers=event.head.forwarded)
+            self.doing = (event,)
+            self.run(chain.run(command, self), self._disconnect_intercepted)
+        else:
+            self._say_goodbye(event)
+
+    def _disconnect_intercepted(self, _: Any, error: BaseException | None) -> None:
+        assert self.doing is not None
+        if error is not None and not isinstance(error, Problem):
+            log.warning("interceptor failed on DISCONNECT", session=self.id, error=repr(error))
+        self._say_goodbye(self.doing[0])
+
+    def _say_goodbye(self, event: stomp.Disconnect) -> None:
+        self.receipt(event.head)
+        self.end(Disconnects.NORMAL.value)
+
+    def set_principal(self, principal: Principal | None) -> None:
+        """The server's way to say who the session belongs to."""
+        self._principal = principal
+
+    def require_open(self) -> None:
+        """Raises `SessionClosedError` when the session has ended."""
+        if self.closed:
+            raise SessionClosedError(f"session {self.id} has ended")
+
+
+_ON_EVENT: Final[Mapping[type, Callable[[Session, Any], None]]] = {
+    stomp.Send: sending.on_send,
+    stomp.Subscribe: subscribing.on_subscribe,
+    stomp.Unsubscribe: subscribing.on_unsubscribe,
+    stomp.Connect: connecting.on_connect,
+    stomp.Disconnect: Session.disconnect,
+    stomp.Ack: subscribing.on_ack,
+    stomp.Nack: subscribing.on_ack,
+    stomp.Begin: sending.on_transaction,
+    stomp.Commit: sending.on_transaction,
+    stomp.Abort: sending.on_transaction,
+    stomp.Violation: Session.violation,
+}

@@ -1,0 +1,182 @@
+"""Every setting of a node, with its unit and the reason for its default.
+
+The fields here are the one source: the environment (``STOMPEDE_*``), the TOML file, the command line and the
+table in the
+documentation are all made from them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+KIB: Final = 1024
+MIB: Final = 1024 * 1024
+
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What a node can be told. Values given here win over the environment, that over the file, that over the
+    defaults.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="STOMPEDE_", extra="forbid", frozen=True)
+
+    # Where and under which names clients find the node.
+    endpoints: Names = Field(("/stomp",), description="HTTP paths that speak STOMP over WebSocket.")
+    app_prefixes: Names = Field(
+        ("/app",), description="Destination prefixes that go to the application's handlers."
+    )
+    topic_prefix: str = Field("/topic", description="Prefix of group messages.")
+    queue_prefix: str = Field("/queue", description="Prefix of individual messages.")
+    session_prefix: str = Field("/session", description="Prefix of user destinations that mean one session.")
+    user_prefix: str = Field(
+        "/user", description="Prefix of user destinations that mean all sessions of one principal."
+    )
+    allowed_origins: Names = Field(
+        (),
+        description="Origins of other sites whose pages may open a WebSocket, for example `https://example.org`; `*` "
+        "for every site. The node's own origin is always allowed, and so are programs that are not "
+        "browsers.",
+    )
+    trusted_proxies: Names = Field(
+        (), description="Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."
+    )
+    public_url: str | None = Field(
+        None,
+        description="WebSocket URL under which clients reach this node; by default made from host and port.",
+    )
+    bus: str = Field(
+        "memory://", description="How messages travel between nodes. One process needs `memory://`."
+    )
+    data_dir: Path = Field(Path("var"), description="Directory for what the node keeps on disk: its own key.")
+
+    # Who may come in.
+    anonymous: bool = Field(True, description="Whether a session without a login may exist.")
+    jwt_algorithms: Names = Field(
+        ("HS256",),
+        description="Algorithms that tokens may be signed with; any of HS256, RS256, ES256, EdDSA.",
+    )
+    jwt_secret: str | None = Field(
+        None, description="Shared secret for HS256, at least 32 bytes.", json_schema_extra={"secret": True}
+    )
+    jwt_public_key: Path | None = Field(
+        None, description="PEM file with the public key for RS256, ES256 or EdDSA."
+    )
+    jwt_jwks_file: Path | None = Field(None, description="JWKS file; read again when it changes.")
+    jwt_jwks_url: str | None = Field(
+        None, description="JWKS URL; fetched again when a token names an unknown key."
+    )
+    jwt_issuer: str | None = Field(None, description="Required `iss` of tokens.")
+    jwt_audience: str | None = Field(None, description="Required `aud` of tokens.")
+    jwt_leeway_s: float = Field(
+        0.0, ge=0, le=300, description="Clock difference that is forgiven, in seconds."
+    )
+    token_ttl_s: Seconds = Field(3600, description="Life of the tokens that this node issues, in seconds.")
+    token_cache: Positive = Field(100_000, description="Verified tokens remembered until they expire.")
+    token_grace_s: float = Field(
+        30,
+        ge=0,
+        description="How long a subscriber whose token ran out still gets guarded destinations, in seconds.",
+    )
+
+    # Heart-beats and waits. All are checked against one clock of the node.
+    heart_beat_send_ms: int = Field(
+        1000,
+        ge=0,
+        description="Shortest interval at which this node sends heart-beats; 0 never. The client may ask for longer.",
+    )
+    heart_beat_receive_ms: int = Field(
+        1000, ge=0, description="Shortest interval at which this node wants a client's heart-beats; 0 never."
+    )
+    handshake_timeout_s: Seconds = Field(
+        10, description="Time from the TCP connection to the end of the WebSocket handshake."
+    )
+    connect_timeout_s: Seconds = Field(
+        10, description="Time from the WebSocket handshake to the CONNECT frame."
+    )
+    idle_timeout_s: Seconds = Field(
+        120,
+        description="Time without any byte from a client that negotiated no heart-beats. A WebSocket ping is sent at "
+        "half of it, so that only dead connections are closed.",
+    )
+    close_timeout_s: Seconds = Field(
+        5, description="Time a peer has to take the last bytes and close its side."
+    )
+    shutdown_timeout_s: Seconds = Field(
+        20, description="Time for handlers to end and queues to empty when the node stops."
+    )
+
+    # Bounds of one session. Each is applied before the memory is taken.
+    max_headers: Positive = Field(64, description="Headers of one frame.")
+    max_header_line_bytes: Positive = Field(8 * KIB, description="One header line; tokens are the longest.")
+    max_header_block_bytes: Positive = Field(
+        16 * KIB, description="Command and headers of one frame together."
+    )
+    max_body_bytes: Positive = Field(256 * KIB, description="Body of one frame.")
+    max_message_bytes: Positive = Field(
+        512 * KIB, description="One WebSocket message; it may carry a part of a frame, or several."
+    )
+    max_destination_bytes: Positive = Field(512, description="Length of a destination.")
+    max_subscriptions: Positive = Field(1000, description="Subscriptions of one session.")
+    max_sends_per_s: int = Field(
+        0, ge=0, description="SEND and SUBSCRIBE frames of one session in a second; 0 for no bound."
+    )
+    inbound_bytes: Positive = Field(
+        64 * KIB, description="Unhandled bytes of one session at which the node stops reading its socket."
+    )
+    outbound_bytes: Positive = Field(
+        1 * MIB,
+        description="Bytes that wait for one client that reads too slowly; beyond it the destination's policy acts.",
+    )
+    outbound_age_s: Seconds = Field(
+        30, description="Longest time that a client may take nothing while bytes wait for it."
+    )
+
+    # Bounds of the node.
+    max_sessions: Positive = Field(100_000, description="Sessions of this node; further handshakes get 503.")
+    max_topics: Positive = Field(
+        1_000_000, description="Destinations with at least one subscriber on this node."
+    )
+    max_handlers: Positive = Field(
+        1000, description="Handlers that wait for something at once; further sessions wait their turn."
+    )
+    handler_timeout_s: Seconds = Field(
+        60, description="Longest life of one handler; then it is cancelled and the client gets `unavailable`."
+    )
+    pool_threads: Positive = Field(
+        2 * (os.cpu_count() or 1),
+        description="Threads for handlers and dependencies that are plain `def`; default 2 x CPUs.",
+    )
+    pool_queue: Positive = Field(
+        1000, description="Calls that wait for a thread; beyond it the client gets `unavailable`."
+    )
+    head_cache: Positive = Field(4096, description="Distinct header blocks whose parsed form is remembered.")
+    threadsafe_queue: Positive = Field(
+        10_000, description="Publications from other threads that wait for the loop."
+    )
+
+    # The log.
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged."
+    )
+    log_format: Literal["console", "json"] = Field(
+        "console", description="Lines for people, or JSON for collectors."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
+        """A list may be written with commas, as environment variables need it."""
+        for name in ("endpoints", "app_prefixes", "allowed_origins", "trusted_proxies", "jwt_algorithms"):
+            value = values.get(name)
+            if isinstance(value, str):
+                values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
+        return values

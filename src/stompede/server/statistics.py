@@ -1,0 +1,93 @@
+"""The figures of a node in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stompede.auth.verifier import VerifierStatistics
+from stompede.bus import BusStatistics
+from stompede.server.hub import HubStatistics
+from stompede.server.outbox import OutboxCounters
+from stompede.server.pool import PoolStatistics
+from stompede.server.running import RunningStatistics
+from stompede.wire.stomp import HeadCacheStatistics
+
+if TYPE_CHECKING:
+    from stompede.server.node import Node
+
+
+class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """What `Node.statistics` tells.
+
+    Attributes:
+        sessions: sessions now.
+        connections: sockets now, those that have not sent CONNECT and those that are closing included.
+        members: principals with a session here.
+        connected_total: sessions since the start.
+        refused_total: handshakes refused because the node was full or stopping.
+        ended: sessions that ended, by reason.
+        problems: soft errors, by code.
+        problems_unheard: soft errors that no client heard.
+        bytes_in: payload bytes from clients.
+        bytes_out: bytes of answers; what the hub sent is counted in messages.
+        heart_beats_out: heart-beats sent.
+        reading_paused_total: how often a socket was not read because its session was busy.
+        loop_lag_s: how late the node's clock was called last.
+        hub: fan-out.
+        outboxes: queues of slow clients.
+        handlers: running handlers.
+        pool: threads.
+        bus: the bus.
+        heads: the cache of header blocks.
+        tokens: the token verifier.
+    """
+
+    sessions: int
+    connections: int
+    members: int
+    connected_total: int
+    refused_total: int
+    ended: Mapping[str, int]
+    problems: Mapping[str, int]
+    problems_unheard: int
+    bytes_in: int
+    bytes_out: int
+    heart_beats_out: int
+    reading_paused_total: int
+    loop_lag_s: float
+    hub: HubStatistics
+    outboxes: OutboxCounters
+    handlers: RunningStatistics
+    pool: PoolStatistics
+    bus: BusStatistics
+    heads: HeadCacheStatistics
+    tokens: VerifierStatistics
+
+
+def node_statistics(node: Node) -> NodeStatistics:
+    """Gathers the figures of a node."""
+    return NodeStatistics(
+        sessions=len(node.sessions),
+        connections=len(node.transports),
+        members=len(node.users),
+        connected_total=node.connected_total,
+        refused_total=node.refused_total,
+        ended=dict(node.ends),
+        problems=dict(node.problems.counts),
+        problems_unheard=node.problems.unheard,
+        bytes_in=node.bytes_in,
+        bytes_out=node.bytes_out,
+        heart_beats_out=node.heart_beats_out,
+        reading_paused_total=node.readers_paused,
+        loop_lag_s=node.loop_lag_s,
+        hub=node.hub.statistics(),
+        outboxes=msgspec.structs.replace(node.outbox_counters),
+        handlers=node.runner.statistics(),
+        pool=node.pool.statistics(),
+        bus=node.bus.statistics(),
+        heads=node.head_cache.statistics(),
+        tokens=node.verifier.statistics(),
+    )

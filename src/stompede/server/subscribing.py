@@ -1,0 +1,324 @@
+"""SUBSCRIBE, UNSUBSCRIBE, ACK and NACK, and what becomes of subscriptions when a token runs out.
+
+A RECEIPT for a SUBSCRIBE means: nothing that is published from now on is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from stompede._types import Principal
+from stompede.auth import KeyUnknown
+from stompede.errors import AuthenticationError
+from stompede.messaging.commands import Answer, SubscribeCommand, UnsubscribeCommand
+from stompede.messaging.destinations import Kind
+from stompede.messaging.invocation import Invocation
+from stompede.messaging.message import Message
+from stompede.messaging.problem import Problem
+from stompede.server import credentials
+from stompede.server.disconnects import Disconnects
+from stompede.server.routes import Route
+from stompede.server.subscription import Subscription
+from stompede.wire import stomp
+
+if TYPE_CHECKING:
+    from stompede.server.session import Session
+
+
+def on_subscribe(session: Session, event: stomp.Subscribe) -> None:
+    """Checks and takes a subscription; waits only where a key, an interceptor, a guard or a handler must be
+    waited for.
+    """
+    node = session.node
+    if event.id in session.subscriptions:
+        session.error_and_end(
+            Disconnects.PROTOCOL, f"subscription id {event.id} is in use; ids are unique within a connection",
+            receipt_id=event.head.receipt,
+        )  # fmt: skip
+        return
+    try:
+        session.node.check_rate(session)
+        if len(session.subscriptions) >= node.settings.max_subscriptions:
+            raise Problem(
+                "rate-limited",
+                f"a session may have {node.settings.max_subscriptions} subscriptions (max_subscriptions)",
+            )
+        if node.interceptors.needs_await(SubscribeCommand):
+            _slowly(session, event)
+            return
+        principal = credentials.check_nowait(session, event.head.authorization)
+        command: SubscribeCommand | Answer = _command(event)
+        if node.interceptors.wants(SubscribeCommand):
+            command = node.interceptors.run_nowait(_command(event), session)
+            if isinstance(command, Answer):
+                _answer(session, event, event.destination, command.value)
+                return
+        route = node.routes.find("subscribe", command.destination)
+        waits = _check(session, route, principal, event)
+        if waits is not None or route.kind is Kind.APP:
+            _finish_later(session, event, route, principal, waits)
+            return
+        _take(session, event, route)
+    except KeyUnknown:
+        _slowly(session, event)
+    except Exception as error:
+        session.fail(error, event.head, event.destination)
+
+
+def _command(event: stomp.Subscribe) -> SubscribeCommand:
+    return SubscribeCommand(
+        id=event.id, destination=event.destination, ack=event.ack, headers=event.head.forwarded
+    )
+
+
+def _check(
+    session: Session, route: Route, principal: Principal | None, event: stomp.Subscribe
+) -> Awaitable[None] | None:
+    """The guards' word; what an awaitable says comes later."""
+    if route.problem is not None:
+        raise route.problem
+    if route.kind is Kind.USER and principal is None:
+        raise Problem("login-required", f"{route.destination} belongs to a member; this session is anonymous")
+    if route.gate is None:
+        return None
+    return route.gate.check("subscribe", _invocation(session, route, principal, event))
+
+
+def _invocation(
+    session: Session, route: Route, principal: Principal | None, event: stomp.Subscribe
+) -> Invocation:
+    return Invocation(
+        Message(route.destination, b"", None, event.head.forwarded), session, principal, route.path
+    )
+
+
+def _slowly(session: Session, event: stomp.Subscribe) -> None:
+    async def steps() -> tuple[Route | Answer, Any]:
+        node = session.node
+        principal = await credentials.check(session, event.head.authorization)
+        command = await node.interceptors.run(_command(event), session)
+        if isinstance(command, Answer):
+            return command, None
+        route = node.routes.find("subscribe", command.destination)
+        waits = _check(session, route, principal, event)
+        if waits is not None:
+            await waits
+        return route, await _asked(session, event, route, principal)
+
+    session.run(steps(), lambda result, error: _done(session, event, result, error))
+
+
+def _finish_later(
+    session: Session,
+    event: stomp.Subscribe,
+    route: Route,
+    principal: Principal | None,
+    waits: Awaitable[None] | None,
+) -> None:
+    async def steps() -> tuple[Route, Any]:
+        if waits is not None:
+            await waits
+        return route, await _asked(session, event, route, principal)
+
+    session.run(steps(), lambda result, error: _done(session, event, result, error))
+
+
+async def _asked(session: Session, event: stomp.Subscribe, route: Route, principal: Principal | None) -> Any:
+    """What an ``@app.subscribe`` handler answers."""
+    if route.served is None:
+        return None
+    return await route.served.handler.call(_invocation(session, route, principal, event))
+
+
+def _done(session: Session, event: stomp.Subscribe, result: Any, error: BaseException | None) -> None:
+    if session.closed:
+        return
+    session.busy = False
+    try:
+        if error is not None:
+            raise error
+        route, value = result
+        if isinstance(route, Answer):
+            _answer(session, event, event.destination, route.value)
+        elif route.kind is Kind.APP:
+            _answer(session, event, route.destination, value)
+        else:
+            _take(session, event, route)
+    except BaseException as failure:
+        session.fail(failure, event.head, event.destination)
+    if not session.busy:  # the bus may have to be waited for still
+        session.go_on()
+
+
+def _answer(session: Session, event: stomp.Subscribe, destination: str, value: Any) -> None:
+    """The one, direct answer to a SUBSCRIBE. The id stays taken until UNSUBSCRIBE."""
+    subscription = _subscription(event, destination, Kind.APP, guarded=False)
+    session.subscriptions[event.id] = subscription
+    if value is not None:
+        body, content_type = session.node.encode(value)
+        code = event.head.client_request_code
+        headers = {} if code is None else {"client-request-code": code}
+        session.deliver(subscription, Message(destination, body, content_type, headers))
+    session.receipt(event.head)
+
+
+def _subscription(event: stomp.Subscribe, destination: str, kind: Kind, *, guarded: bool) -> Subscription:
+    return Subscription(event.id, destination, kind, id_given=event.id_given, ack=event.ack, guarded=guarded)
+
+
+def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
+    """The subscription stands; the RECEIPT follows when the bus listens for it."""
+    node = session.node
+    subscription = _subscription(event, route.destination, route.kind, guarded=route.gate is not None)
+    if route.kind in (Kind.SESSION, Kind.USER):
+        session.subscriptions[event.id] = subscription
+        if session.user_subscriptions is None:
+            session.user_subscriptions = {}
+        session.user_subscriptions.setdefault(route.destination, []).append(subscription)
+        session.receipt(event.head)
+        return
+    ready = node.subscribe(session, subscription)
+    session.subscriptions[event.id] = subscription
+    if subscription.guarded:
+        renewed(session)
+    if ready is None:
+        session.receipt(event.head)
+        return
+
+    async def wait() -> None:
+        await ready
+
+    def done(_: object, error: BaseException | None) -> None:
+        if session.closed:
+            return
+        if error is None:
+            session.receipt(event.head)
+        else:
+            _drop(session, subscription)
+            session.fail(error, event.head, event.destination)
+        session.go_on()
+
+    session.run(wait(), done)
+
+
+def on_unsubscribe(session: Session, event: stomp.Unsubscribe) -> None:
+    """Ends a subscription. An id that is not known is no error: the SUBSCRIBE may have been refused softly."""
+    subscription = session.subscriptions.get(event.id)
+    node = session.node
+    if subscription is not None and node.interceptors.wants(UnsubscribeCommand):
+        found = subscription
+        command = UnsubscribeCommand(id=event.id, destination=found.destination)
+
+        def done(_: object, error: BaseException | None) -> None:
+            if session.closed:
+                return
+            if error is not None:
+                session.fail(error, event.head, found.destination)
+            else:
+                _drop(session, found)
+                session.receipt(event.head)
+            session.go_on()
+
+        session.run(node.interceptors.run(command, session), done)
+        return
+    if subscription is not None:
+        _drop(session, subscription)
+    session.receipt(event.head)
+
+
+def _drop(session: Session, subscription: Subscription) -> None:
+    if session.subscriptions.pop(subscription.id, None) is None:
+        return
+    if subscription.kind in (Kind.SESSION, Kind.USER):
+        assert session.user_subscriptions is not None
+        of_destination = session.user_subscriptions[subscription.destination]
+        of_destination.remove(subscription)
+        if not of_destination:
+            del session.user_subscriptions[subscription.destination]
+    elif subscription.cohort is not None:
+        session.node.unsubscribe(session, subscription)
+
+
+def drop_all(session: Session) -> None:
+    """The session ends."""
+    for subscription in list(session.subscriptions.values()):
+        _drop(session, subscription)
+
+
+def on_ack(session: Session, event: stomp.Ack | stomp.Nack) -> None:
+    """Topics have nothing to acknowledge: the frame is taken where a subscription asked to acknowledge, else
+    it names an unknown message.
+    """
+    if any(subscription.ack != "auto" for subscription in session.subscriptions.values()):
+        session.receipt(event.head)
+        return
+    session.error_and_end(
+        Disconnects.PROTOCOL, "nothing here waits to be acknowledged: no subscription has ack:client or ack:client-individual",
+        receipt_id=event.head.receipt,
+    )  # fmt: skip
+
+
+# Tokens that run out.
+
+
+def renewed(session: Session) -> None:
+    """The session's proof is new, or has begun to matter: counts its time anew and takes up what was
+    suspended.
+    """
+    principal = session.principal
+    if principal is None or principal.expires_at is None:
+        session.credentials_deadline = None
+    elif any(subscription.guarded for subscription in session.subscriptions.values()):
+        node = session.node
+        left_s = principal.expires_at - node.unix_now() + node.settings.token_grace_s
+        session.credentials_deadline = node.now() + left_s
+        session.look_again(session.credentials_deadline)
+    for subscription in session.subscriptions.values():
+        if subscription.suspended:
+            _resume(session, subscription)
+
+
+def suspend_guarded(session: Session) -> None:
+    """The token ran out and its grace is over: guarded destinations are delivered no more, and the client is
+    told.
+    """
+    for subscription in session.subscriptions.values():
+        if subscription.guarded and not subscription.suspended and subscription.cohort is not None:
+            subscription.suspended = True
+            session.node.unsubscribe(session, subscription)
+            session.node.problems.tell(
+                session,
+                Problem(
+                    "token-expired",
+                    "the session's token has expired: nothing more comes from here until a frame "
+                    "brings a new one",
+                ),
+                subscription.destination,
+            )
+
+
+def _resume(session: Session, subscription: Subscription) -> None:
+    """Asks the guards again, since what they said may no longer hold, and delivers again."""
+    route = session.node.routes.find("subscribe", subscription.destination)
+    invocation = Invocation(Message(route.destination, b""), session, session.principal, route.path)
+
+    async def ask() -> None:
+        if route.gate is not None:
+            waits = route.gate.check("subscribe", invocation)
+            if waits is not None:
+                await waits
+
+    def done(_: object, error: BaseException | None) -> None:
+        if session.closed or not subscription.suspended or subscription.id not in session.subscriptions:
+            return
+        if error is None:
+            subscription.suspended = False
+            session.node.subscribe(session, subscription)
+        elif isinstance(error, (Problem, AuthenticationError)):
+            session.node.problems.tell(session, error, subscription.destination)
+        else:
+            session.node.problems.log_failure(session, error, subscription.destination)
+
+    # From the loop: a token may be proved from within a task, and handlers are started outside of any.
+    session.node.call_soon(lambda: session.node.runner.start(ask(), done))

@@ -1,0 +1,119 @@
+"""The boundary between sockets and sessions.
+
+A transport carries the payload bytes of messages and knows nothing of what stands in them. A receiver stands
+above it. Everything is
+called on the node's loop; nothing here waits.
+
+Flow control goes both ways. `Transport.write` always takes the bytes; when the kernel did not take all of
+them at once, the transport
+calls `Receiver.paused` before `write` returns and `Receiver.resumed` when it is empty again. A receiver that
+is paused must keep
+what it has and write it later, so a transport holds at most what one call of `write` gave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class Framing(Protocol):
+    """How a transport wraps the payload of one message on the wire. One object per kind, shared by all
+    connections.
+    """
+
+    def header(self, length: int, text: bool) -> bytes:
+        """The bytes that stand before a payload of ``length`` bytes; ``text`` says that the payload is valid
+        UTF-8.
+        """
+        ...
+
+
+class Peer(Protocol):
+    """Who is at the other end."""
+
+    @property
+    def address(self) -> str:
+        """IP address, after trusted proxies."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """HTTP headers of the handshake, names in lower case."""
+        ...
+
+
+class Transport(Protocol):
+    """One connection, seen from above."""
+
+    @property
+    def framing(self) -> Framing:
+        """How payloads are wrapped."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """IP address of the peer, after trusted proxies."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes that are framed already. After `close` or `abort` it does nothing."""
+        ...
+
+    def ping(self) -> None:
+        """Asks the peer for a sign of life, where the transport can; the answer arrives as `Receiver.alive`."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Stops reading the socket; the peer feels it by TCP's flow control."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Reads again."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Sends what is written, a close frame, then closes. Idempotent. `Receiver.lost` follows."""
+        ...
+
+    def abort(self) -> None:
+        """Closes at once; what is still unsent is lost. Idempotent. `Receiver.lost` follows."""
+        ...
+
+
+class Receiver(Protocol):
+    """What a transport tells the one above it."""
+
+    def received(self, data: bytes) -> None:
+        """The payload of one message arrived."""
+        ...
+
+    def alive(self) -> None:
+        """The peer gave a sign of life that carries no payload: a ping or a pong."""
+        ...
+
+    def paused(self) -> None:
+        """The kernel takes no more bytes; called from within `Transport.write`."""
+        ...
+
+    def resumed(self) -> None:
+        """Everything written has gone to the kernel."""
+        ...
+
+    def lost(self, code: int | None, reason: str) -> None:
+        """The connection has ended; the last call. ``code`` is the peer's close code, ``None`` where none
+        came.
+        """
+        ...
+
+
+class Acceptor(Protocol):
+    """Decides whether a connection may exist, and what stands above it."""
+
+    def refuse(self) -> tuple[int, str] | None:
+        """HTTP status and sentence for a handshake that cannot be served now, or ``None``."""
+        ...
+
+    def accept(self, transport: Transport) -> Receiver:
+        """The connection stands: what receives from it."""
+        ...

@@ -1,0 +1,310 @@
+"""WebSocket by picows, on the port of uvicorn.
+
+uvicorn reads the HTTP request; for an upgrade it makes an object of the class that its ``ws`` option names,
+hands it the socket's
+transport and the bytes of the request, and makes it the socket's protocol. `websocket_protocol` builds that
+class. From then on bytes go from
+the socket to picows' frame parser and on to the `Receiver`, with nothing of ASGI between.
+
+Frames that the hub has made ready are written to the socket's own transport, not through picows' ``send``,
+which would build a header for
+each: `Transport.write` is the bound method of the socket's transport itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from picows import (
+    WSAutoPingStrategy,
+    WSCloseCode,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+)
+from picows.common import WSUpgradeResponseWithListener
+from picows.picows import WSProtocol
+
+from stompede.transports.base import Acceptor, Framing, Receiver
+from stompede.transports.handshake import HandshakeRefused, Rules, admit
+from stompede.wire.websocket import MessageAssembler, WebSocketViolation, check_close, encode_header
+
+logger = logging.getLogger(__name__)
+
+_TEXT: Final = WSMsgType.TEXT
+_BINARY: Final = WSMsgType.BINARY
+_OPCODE_TEXT: Final = 1
+_OPCODE_BINARY: Final = 2
+
+
+class _WebSocketFraming:
+    """Server frames: FIN, text or binary, no mask (RFC 6455 section 5.2)."""
+
+    __slots__ = ()
+
+    def header(self, length: int, text: bool) -> bytes:
+        return encode_header(_OPCODE_TEXT if text else _OPCODE_BINARY, length)
+
+
+WEBSOCKET: Final[Framing] = _WebSocketFraming()
+
+
+def _discard(data: bytes) -> None:
+    """Stands for ``write`` on a connection that is closing."""
+
+
+class WebSocketConnection(WSListener):  # type: ignore[misc]  # picows ships no types for subclassing
+    """One WebSocket: picows' listener below, a `Transport` above."""
+
+    __slots__ = (
+        "_acceptor",
+        "_assembler",
+        "_close_timeout_s",
+        "_close_timer",
+        "_closing",
+        "_max_message_bytes",
+        "_peer_close",
+        "_socket",
+        "_ws",
+        "address",
+        "receiver",
+        "write",
+    )  # fmt: skip
+    framing = WEBSOCKET
+
+    def __init__(
+        self, acceptor: Acceptor, address: str, max_message_bytes: int, close_timeout_s: float
+    ) -> None:
+        self.address = address
+        self.write: Callable[[bytes], None] = _discard
+        self.receiver: Receiver
+        self._acceptor = acceptor
+        self._assembler: MessageAssembler | None = None
+        self._closing = False
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._close_timeout_s = close_timeout_s
+        self._max_message_bytes = max_message_bytes
+        self._peer_close: tuple[int | None, str] = (None, "")
+
+    # What picows tells.
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._ws = transport
+        self._socket = transport.underlying_transport
+        # With a high-water mark of zero `pause_writing` comes from within `write` as soon as the
+        # kernel leaves something over.
+        self._socket.set_write_buffer_limits(high=0)
+        self.write = self._socket.write
+        # The handshake is over: its headers need not be kept for the life of the connection.
+        transport.request.headers.clear()
+        transport.response.headers.clear()
+        self.receiver = self._acceptor.accept(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if self._closing:
+            self._frame_while_closing(frame)
+            return
+        kind = frame.msg_type
+        if (
+            self._assembler is None
+            and frame.fin
+            and (kind is _TEXT or kind is _BINARY)
+            and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+        ):
+            data = frame.get_payload_as_bytes()
+            if kind is _TEXT and not data.isascii():
+                try:
+                    data.decode()
+                except UnicodeDecodeError:
+                    self.close(WSCloseCode.INVALID_TEXT.value, "text message is not UTF-8")
+                    return
+            self.receiver.received(data)
+            return
+        try:
+            self._rare_frame(frame)
+        except WebSocketViolation as violation:
+            self.close(violation.code, violation.reason)
+
+    def _rare_frame(self, frame: WSFrame) -> None:
+        """Fragments, control frames, and frames that break a rule."""
+        kind = frame.msg_type
+        if kind is WSMsgType.CLOSE:
+            code, reason = check_close(frame.get_payload_as_bytes())
+            self._peer_close = (code, reason)
+            self.close(1000 if code is None else code, "")
+            self._ws.disconnect()
+        elif kind is WSMsgType.PING:
+            self._ws.send_pong(frame.get_payload_as_bytes())
+            self.receiver.alive()
+        elif kind is WSMsgType.PONG:
+            self.receiver.alive()
+        else:
+            if self._assembler is None:
+                self._assembler = MessageAssembler(self._max_message_bytes)
+            rsv = frame.rsv1 or frame.rsv2 or frame.rsv3
+            message = self._assembler.frame(int(kind.value), frame.get_payload_as_bytes(), frame.fin, rsv)
+            if message is None:
+                self.receiver.alive()
+            else:
+                self._assembler = None
+                self.receiver.received(message.data)
+
+    def _frame_while_closing(self, frame: WSFrame) -> None:
+        """After our close frame only the peer's one matters (RFC 6455 section 7.1.1)."""
+        if frame.msg_type is WSMsgType.CLOSE:
+            try:
+                self._peer_close = check_close(frame.get_payload_as_bytes())
+            except WebSocketViolation:
+                logger.debug("malformed close frame from %s", self.address)
+            self._ws.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._closing = True
+        self.write = _discard
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+            self._close_timer = None
+        code, reason = self._peer_close
+        self.receiver.lost(code, reason)
+
+    def pause_writing(self) -> None:
+        self.receiver.paused()
+
+    def resume_writing(self) -> None:
+        self.receiver.resumed()
+
+    # What the receiver asks for.
+
+    def ping(self) -> None:
+        """See `Transport`."""
+        self._ws.send_ping(b"")
+
+    def pause_reading(self) -> None:
+        """See `Transport`."""
+        if not self._socket.is_closing():
+            self._socket.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See `Transport`."""
+        if not self._socket.is_closing():
+            self._socket.resume_reading()
+
+    def close(self, code: int, reason: str) -> None:
+        """See `Transport`."""
+        if self._closing:
+            return
+        self._closing = True
+        self.write = _discard
+        # A reason longer than a control frame is cut at a character (RFC 6455 section 5.5).
+        self._ws.send_close(cast(Any, code), reason.encode()[:123].decode(errors="ignore"))
+        self.resume_reading()  # to see the peer's close frame
+        loop = asyncio.get_running_loop()
+        self._close_timer = loop.call_later(self._close_timeout_s, self.abort)
+
+    def abort(self) -> None:
+        """See `Transport`."""
+        self._closing = True
+        self.write = _discard
+        self._ws.disconnect(False)
+
+
+class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
+    """picows makes a child logger for each connection of a real `Logger`; an adapter spares that memory and
+    those lines.
+    """
+
+    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
+        """Connections are logged by the session, with the reason of their end."""
+
+
+_quiet = _QuietLogger(logging.getLogger("stompede.transports.picows"), {})
+
+
+def websocket_protocol(
+    acceptor: Acceptor,
+    *,
+    endpoints: frozenset[str],
+    rules: Rules,
+    max_message_bytes: int,
+    close_timeout_s: float,
+    fallback: Callable[..., asyncio.Protocol] | None,
+) -> type[asyncio.Protocol]:
+    """Builds the class for uvicorn's ``ws`` option.
+
+    Args:
+        acceptor: decides about new connections.
+        endpoints: paths that are served here.
+        rules: origins and proxies.
+        max_message_bytes: largest WebSocket message.
+        close_timeout_s: time for the peer to answer our close frame.
+        fallback: uvicorn's own class, for WebSocket routes of the application on other paths.
+    """
+
+    def listen(
+        request: WSUpgradeRequest, protocol: WSProtocol
+    ) -> WSUpgradeResponseWithListener | WSUpgradeResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        socket = protocol.transport.underlying_transport
+        peer = socket.get_extra_info("peername")
+        try:
+            if request.path.partition(b"?")[0].decode("latin-1") not in endpoints:
+                raise HandshakeRefused(
+                    404, f"no WebSocket is served here; the endpoints are {', '.join(sorted(endpoints))}"
+                )
+            busy = acceptor.refuse()
+            if busy is not None:
+                raise HandshakeRefused(*busy)
+            admitted = admit(headers, peer[0] if peer else "", protocol.transport.is_secure, rules)
+        except HandshakeRefused as refused:
+            return WSUpgradeResponseWithListener(
+                WSUpgradeResponse.create_error_response(refused.status, refused.detail.encode()), None
+            )
+        connection = WebSocketConnection(acceptor, admitted.address, max_message_bytes, close_timeout_s)
+        chosen = {} if admitted.subprotocol is None else {"Sec-WebSocket-Protocol": admitted.subprotocol}
+        return WSUpgradeResponseWithListener(
+            WSUpgradeResponse.create_101_response(extra_headers=chosen), connection
+        )
+
+    class UpgradedConnection(WSProtocol):  # type: ignore[misc]  # a Cython class without types
+        """What uvicorn makes for an upgrade: picows' protocol with uvicorn's constructor."""
+
+        def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
+            self._uvicorn = (config, server_state, app_state)
+            super().__init__(
+                None, None, False, lambda request: listen(request, self), _quiet, True, None,
+                False, None, None, WSAutoPingStrategy.PING_WHEN_IDLE, False, max_message_bytes, None, 2048,
+            )  # fmt: skip
+
+        def data_received(self, data: bytes) -> None:
+            """Takes the bytes of the request, which uvicorn has read already."""
+            path = data[: data.find(b"\r\n")].split(b" ")[1].partition(b"?")[0].decode("latin-1")
+            if path in endpoints or fallback is None:
+                del self._uvicorn
+                while data:  # the read buffer grows as it fills
+                    view = self.get_buffer(-1)
+                    part = data[: len(view)]
+                    view[: len(part)] = part
+                    data = data[len(part) :]
+                    self.buffer_updated(len(part))
+            else:
+                self._hand_over(data)
+
+        def _hand_over(self, data: bytes) -> None:
+            """Another path: the application's own WebSocket route, served by uvicorn's class."""
+            assert fallback is not None
+            config, server_state, app_state = self._uvicorn
+            protocol = fallback(config=config, server_state=server_state, app_state=app_state)
+            socket = self.transport.underlying_transport
+            protocol.connection_made(socket)
+            protocol.data_received(data)
+            # uvicorn makes this object the socket's protocol when we return; ours is a step
+            # later, before any new byte is read.
+            asyncio.get_running_loop().call_soon(socket.set_protocol, protocol)
+
+    return cast("type[asyncio.Protocol]", UpgradedConnection)
