@@ -20,52 +20,42 @@ MAX_TTL_S: Final = 10 * 365 * 86400
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+Name = Annotated[str, typer.Argument(help="Whom it proves, its `sub`: cook, rider-1.", show_default=False)]
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scope", metavar="SCOPE", help="What it allows: admin; may be repeated.", show_default=False
+    ),
+]
+Ttl = Annotated[
+    str | None,
+    typer.Option(
+        "--ttl", metavar="TIME", help="Its life: 90s, 30m, 1h, 7d [default: token_ttl_s]", show_default=False
+    ),
+]
+Claims = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--claim", metavar="NAME=VALUE", help="A further claim: JSON, or else text.", show_default=False
+    ),
+]
+PrivateKey = Annotated[
+    Path | None,
+    typer.Option("--private-key", metavar="FILE", help="PEM key to sign with instead.", show_default=False),
+]
+Kid = Annotated[
+    str | None,
+    typer.Option("--kid", metavar="NAME", help="Name of the private key in the JWK set.", show_default=False),
+]
+
+
 def token(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="Whom the token proves, its `sub`: for example cook or rider-1.", show_default=False
-        ),
-    ],
-    scope: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--scope",
-            metavar="SCOPE",
-            help="What it allows, for example admin; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    ttl: Annotated[
-        str | None,
-        typer.Option(
-            "--ttl",
-            metavar="TIME",
-            help="Its life: 90s, 30m, 1h, 7d; by default token_ttl_s.",
-            show_default=False,
-        ),
-    ] = None,
-    claim: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--claim", metavar="NAME=VALUE", help="A further claim; JSON, or else text.", show_default=False
-        ),
-    ] = None,
-    private_key: Annotated[
-        Path | None,
-        typer.Option(
-            "--private-key",
-            metavar="FILE",
-            help="PEM key to sign with; its kind says how.",
-            show_default=False,
-        ),
-    ] = None,
-    kid: Annotated[
-        str | None,
-        typer.Option(
-            "--kid", metavar="NAME", help="Name of the private key in the JWK set.", show_default=False
-        ),
-    ] = None,
+    name: Name,
+    scope: Scopes = None,
+    ttl: Ttl = None,
+    claim: Claims = None,
+    private_key: PrivateKey = None,
+    kid: Kid = None,
     config: Config = None,
     overrides: Overrides = None,
 ) -> None:
