@@ -10,10 +10,14 @@ from typing import Any, Final
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 4rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .25rem; } code, pre { font: 13px/1.45 ui-monospace, monospace; }
+h1 { font-size: 1.5rem; }
+h2 { font-size: 1.05rem; margin: 2rem 0 .25rem; }
+code, pre { font: 13px/1.45 ui-monospace, monospace; }
 section { border-top: 1px solid var(--line); padding-bottom: .5rem; } p { margin: .25rem 0 .5rem; }
-.tag { border: 1px solid var(--line); border-radius: 1rem; font-size: .75rem; margin-left: .5rem; padding: .05rem .5rem; }
-pre { background: color-mix(in srgb, currentColor 6%, transparent); border-radius: .4rem; overflow-x: auto; padding: .6rem .8rem; }
+.tag { border: 1px solid var(--line); border-radius: 1rem; font-size: .75rem;
+  margin-left: .5rem; padding: .05rem .5rem; }
+pre { background: color-mix(in srgb, currentColor 6%, transparent); border-radius: .4rem;
+  overflow-x: auto; padding: .6rem .8rem; }
 summary { cursor: pointer; }
 """
 
@@ -26,8 +30,7 @@ def catalogue_page(document: Mapping[str, Any]) -> str:
         f"<title>{escape(info['title'])}: destinations</title><style>{_STYLE}</style>",
         f"<h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>",
         f"<p>{escape(info.get('description', ''))}</p>",
-        "<p>Every destination and the schema of its messages. For programs: <a "
-        "href=/asyncapi.json>asyncapi.json</a>.</p>",
+        "<p>Every destination and its messages. For programs: <a href=/asyncapi.json>asyncapi.json</a>.</p>",
     ]
     uses: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for operation in document.get("operations", {}).values():
@@ -49,10 +52,8 @@ def _channel(
         f"<span class=tag>{escape(verb)}</span>" for verb in dict.fromkeys(verb for verb, _ in uses)
     )
     parts = [f"<section><h2><code>{escape(channel.get('address') or name)}</code>{tags}</h2>"]
-    for text in dict.fromkeys(
-        filter(None, (channel.get("description"), *(use.get("description") for _, use in uses)))
-    ):
-        parts.append(f"<p>{escape(text)}</p>")
+    texts = (channel.get("description"), *(use.get("description") for _, use in uses))
+    parts += [f"<p>{escape(text)}</p>" for text in dict.fromkeys(filter(None, texts))]
     for message in channel.get("messages", {}).values():
         resolved = _resolve(message, document)
         title = resolved.get("title") or resolved.get("name") or "message"

@@ -144,7 +144,8 @@ class Node:
         self.transports: dict[Session, None] = {}
         self.runner: HandlerRunner
         self.bytes_in = self.bytes_out = self.heart_beats_out = self.readers_paused = 0
-        self.connected_total = self.refused_total = self.loop_lag_s = 0
+        self.connected_total = self.refused_total = 0
+        self.loop_lag_s = 0.0
         self.ends: dict[str, int] = {}
         self.accepting = False
         self._loop: asyncio.AbstractEventLoop
@@ -152,6 +153,7 @@ class Node:
         self._ticker: asyncio.TimerHandle | None = None
         self._threadsafe: deque[tuple[str, Any]] = deque()
         self._all_gone = asyncio.Event()
+        self._unblocked = asyncio.Event()
 
     # Life.
 
@@ -189,8 +191,9 @@ class Node:
             async with asyncio.timeout(self.settings.shutdown_timeout_s):
                 await self.runner.wait_empty()
                 self.hub.flush()
-                while self.blocked:
-                    await asyncio.sleep(0.02)
+                self._unblocked.clear()
+                if self.blocked:
+                    await self._unblocked.wait()
         for session in list(self.sessions.values()):
             session.error_and_end(Disconnects.RESTART, "the node stops; come back in a moment")
         for session in [one for one in self.transports if not one.closed]:  # not connected yet
@@ -208,7 +211,7 @@ class Node:
 
     def _tick(self, expected: float) -> None:
         now = self.now()
-        self.loop_lag_s = max(0, now - expected)
+        self.loop_lag_s = max(0.0, now - expected)
         try:
             self.deadlines.expire(now)
             second = int(now)
@@ -280,6 +283,12 @@ class Node:
                     del self.users[principal.name]
         if self.sessions.pop(session.id, None) is not None:
             self._tell("session-end", session, why)
+
+    def unblocked(self, session: Session) -> None:
+        """A session's socket takes bytes again, or the session has ended."""
+        self.blocked.pop(session, None)
+        if not self.blocked:
+            self._unblocked.set()
 
     def transport_gone(self, session: Session) -> None:
         """The socket of a session is gone."""

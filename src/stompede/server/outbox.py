@@ -177,7 +177,7 @@ class Outbox:
             self.since = now
             self._counters.blocked += 1
 
-    def drain(self, now: float) -> None:
+    def drain(self) -> None:
         """The socket is empty again: writes what waits, until the kernel leaves something over or nothing is
         left.
         """

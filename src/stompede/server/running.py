@@ -5,12 +5,10 @@ handler. So the first step of a
 handler is taken at once, in the callback that read its message; only when it waits for something does a task
 take it over.
 
-The first step needs a current task, or ``asyncio.timeout`` and friends would refuse to work. So a *carrier*,
-a task that is parked, is made
-the current one for that step (``asyncio`` offers `_enter_task` and `_leave_task` to implementers of tasks:
-"Extending asyncio", "Task
-lifetime support"). If the handler waits, that very carrier goes on with it; so what the first step asked of its task (a timeout, a cancellation)
-finds the right one.
+The first step needs a current task, or ``asyncio.timeout`` and friends would refuse to work. So a *carrier*, a
+task that is parked, is made the current one for that step (``asyncio`` offers `_enter_task` and `_leave_task` to
+implementers of tasks: "Extending asyncio", "Task lifetime support"). If the handler waits, that very carrier goes
+on with it; so what the first step asked of its task (a timeout, a cancellation) finds the right one.
 
 `start` must be called outside of any task: from a callback of the loop.
 """
@@ -76,8 +74,8 @@ class _Resume:
                         continue
                     waits_for = coro.send(sent)
                 else:
-                    thrown, error = error, None
-                    waits_for = coro.throw(thrown)
+                    pending, error = error, None
+                    waits_for = coro.throw(pending)
         except StopIteration as stop:
             return stop.value
 

@@ -244,8 +244,9 @@ class Session(StompSession):
 
     def resumed(self) -> None:
         """See `Receiver`."""
-        self.node.blocked.pop(self, None)
-        self.outbox.drain(self.node.now())
+        self.outbox.drain()
+        if not self.outbox.blocked:
+            self.node.unblocked(self)
 
     def overflow(self) -> None:
         """Too much waits for this client, or for too long."""
@@ -355,7 +356,7 @@ class Session(StompSession):
         if self.reading_paused:
             self.reading_paused = False
         node = self.node
-        node.blocked.pop(self, None)
+        node.unblocked(self)
         node.deadlines.discard(self, self._bucket)
         subscribing.drop_all(self)
         node.session_ended(self, why)

@@ -254,7 +254,7 @@ def on_ack(session: Session, event: stomp.Ack | stomp.Nack) -> None:
         session.receipt(event.head)
         return
     session.error_and_end(
-        Disconnects.PROTOCOL, "nothing here waits to be acknowledged: no subscription has ack:client or ack:client-individual",
+        Disconnects.PROTOCOL, "no subscription acknowledges (ack:client, ack:client-individual), so no message waits for it",
         receipt_id=event.head.receipt,
     )  # fmt: skip
 

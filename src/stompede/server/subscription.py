@@ -23,7 +23,14 @@ class Subscription:
     __slots__ = ("ack", "cohort", "destination", "guarded", "id", "id_given", "kind", "suspended")
 
     def __init__(
-        self, id: str, destination: str, kind: Kind, *, id_given: bool, ack: str, guarded: bool
+        self,
+        id: str,  # noqa: A002 - the header's name
+        destination: str,
+        kind: Kind,
+        *,
+        id_given: bool,
+        ack: str,
+        guarded: bool,
     ) -> None:
         self.id = id
         self.destination = destination

@@ -59,7 +59,7 @@ def _discard(data: bytes) -> None:
     """Stands for ``write`` on a connection that is closing."""
 
 
-class WebSocketConnection(WSListener):  # type: ignore[misc]  # picows ships no types for subclassing
+class WebSocketConnection(WSListener):
     """One WebSocket: picows' listener below, a `Transport` above."""
 
     __slots__ = (
@@ -106,7 +106,7 @@ class WebSocketConnection(WSListener):  # type: ignore[misc]  # picows ships no 
         transport.response.headers.clear()
         self.receiver = self._acceptor.accept(self)
 
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002 - picows' face
         if self._closing:
             self._frame_while_closing(frame)
             return
@@ -164,7 +164,7 @@ class WebSocketConnection(WSListener):  # type: ignore[misc]  # picows ships no 
                 logger.debug("malformed close frame from %s", self.address)
             self._ws.disconnect()
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows' face
         self._closing = True
         self.write = _discard
         if self._close_timer is not None:
