@@ -36,6 +36,19 @@ _EXPRESSIONS: Final = {
     Source.PRINCIPAL: "invocation.principal",
 }
 
+_ORDER: Final = (
+    Source.MEMBER,
+    Source.PATH,
+    Source.HEADER,
+    Source.BODY,
+    Source.MESSAGE,
+    Source.SESSION,
+    Source.PRINCIPAL,
+    Source.DEFAULT,
+    Source.DEPENDENCY,
+)
+"""The order in which arguments are taken, whatever the order in the signature."""
+
 
 class Plan(msgspec.Struct, frozen=True):
     """A function of the application and how it is to be called.
@@ -186,13 +199,11 @@ class _Generator:
 
     def _arguments(self, arguments: Sequence[Argument], where: str) -> tuple[list[str], list[str]]:
         """Writes what comes first; returns the positional expressions and those by keyword."""
-        expressions = {
-            a.name: self._argument(a, where) for a in arguments if a.source is not Source.DEPENDENCY
-        }
-        # Only when the message itself is in order is anything opened for it.
-        for argument in arguments:
-            if argument.source is Source.DEPENDENCY:
-                expressions[argument.name] = self._dependency(argument, where)
+        expressions: dict[str, str] = {}
+        # A guest learns nothing of what is for members, and nothing is opened for a message that is not in order.
+        for argument in sorted(arguments, key=lambda argument: _ORDER.index(argument.source)):
+            solve = self._dependency if argument.source is Source.DEPENDENCY else self._argument
+            expressions[argument.name] = solve(argument, where)
         positional = [expressions[a.name] for a in arguments if not a.by_keyword]
         return positional, [f"{a.name}={expressions[a.name]}" for a in arguments if a.by_keyword]
 
@@ -280,7 +291,7 @@ class _Generator:
 
     def _blocking_context(self, target: Callable[..., Any]) -> Callable[..., BlockingContext]:
         run, close = self._plan.run_blocking, self._plan.close_blocking
-        assert run is not None and close is not None  # noqa: S101,PT018 - no dependency without a pool, see _dependency
+        assert run is not None and close is not None  # noqa: PT018 - no dependency without a pool, see _dependency
         open_context = contextmanager(target)
         return lambda *args, **kwargs: BlockingContext(open_context(*args, **kwargs), run, close)
 
@@ -291,7 +302,7 @@ def _in_pool(func: str, positional: list[str], by_keyword: list[str]) -> str:
 
 
 def _as_coroutine_function(run_blocking: RunBlocking | None) -> Callable[..., Coroutine[Any, Any, Any]]:
-    assert run_blocking is not None  # noqa: S101 - handlers always have a pool
+    assert run_blocking is not None  # handlers always have a pool
     if iscoroutinefunction(run_blocking):
         return run_blocking
     pool = run_blocking

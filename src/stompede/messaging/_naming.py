@@ -65,9 +65,8 @@ def type_hints(func: Callable[..., Any], name: str) -> dict[str, Any]:
         return typing.get_type_hints(target, include_extras=True)
     except NameError as error:
         raise ConfigurationError(
-            f"{name}: the annotation `{error.name}` is not known in module {target.__module__}; define or import "
-            "it at "
-            "the top level of that module, not inside a function nor under TYPE_CHECKING"
+            f"{name}: the annotation `{error.name}` is not known in module {target.__module__}; define or "
+            "import it at the top level of that module, not inside a function nor under TYPE_CHECKING"
         ) from error
     except Exception as error:
         raise ConfigurationError(f"{name}: its annotations cannot be read: {error}") from error

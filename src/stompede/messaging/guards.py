@@ -50,7 +50,7 @@ _Bound: TypeAlias = tuple[Guard, typing.Mapping[str, str]]
 
 @final
 class Gate:
-    """The guards of one destination; may be remembered with it, since guards are only added before the start."""
+    """The guards of one destination; may be remembered, since guards are only added before the start."""
 
     __slots__ = ("_guards",)
 

@@ -127,7 +127,8 @@ def _converter(
             "annotate it str and split it"
         )
     try:
-        validate = TypeAdapter(Annotated[(annotation, *constraints)]).validate_python
+        constrained: Any = Annotated[(annotation, *constraints)] if constraints else annotation
+        validate = TypeAdapter(constrained).validate_python
     except PydanticUserError as error:
         raise ConfigurationError(
             f"{where}: argument {argument}: no header can be a {type_name(annotation)}: "

@@ -112,8 +112,8 @@ def _commands_of(annotation: Any, name: str) -> tuple[type[Command], ...]:
     if not all(isinstance(choice, type) and issubclass(choice, Command) for choice in choices):
         raise ConfigurationError(
             f"{name}: the first argument is annotated {annotation}; annotate it Command, or with the "
-            "commands that it wants to see: ConnectCommand, SendCommand, SubscribeCommand, UnsubscribeCommand, "
-            "DisconnectCommand"
+            "commands that it wants to see: ConnectCommand, SendCommand, SubscribeCommand, "
+            "UnsubscribeCommand, DisconnectCommand"
         )
     return choices
 

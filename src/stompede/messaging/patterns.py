@@ -89,7 +89,7 @@ class Pattern:
         return dict(zip(self.variables, values, strict=True))
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """Makes the destination of values that come from a match; those it has no variable for are ignored."""
+        """Makes the destination of values that come from a match; others of them are ignored."""
         return self._template % values if self.variables else self.text
 
     def overlaps(self, other: Pattern) -> bool:

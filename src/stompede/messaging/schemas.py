@@ -90,7 +90,7 @@ def _schemas(annotations: Sequence[Any]) -> tuple[dict[str, Schema], dict[str, S
 
     def translate(schema: Schema) -> Schema:
         translated = _translate(schema, models)
-        assert isinstance(translated, dict)  # noqa: S101 - a schema stays one
+        assert isinstance(translated, dict)  # a schema stays one
         return translated
 
     return (
