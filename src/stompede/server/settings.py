@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         description="Algorithms that tokens may be signed with; any of HS256, RS256, ES256, EdDSA.",
     )
     jwt_secret: str | None = Field(
-        None, description="Shared secret for HS256, at least 32 bytes.", json_schema_extra={"secret": True}
+        None, repr=False, description="Shared secret for HS256, at least 32 bytes.", json_schema_extra={"secret": True}
     )
     jwt_public_key: Path | None = Field(
         None, description="PEM file with the public key for RS256, ES256 or EdDSA."
