@@ -44,7 +44,7 @@ class TokenIssuer:
         if secret is not None:
             self.algorithm, self._key = "HS256", secret_bytes(secret)
         else:
-            assert private_key_pem is not None  # noqa: S101 - for the type checker: one of the two is given
+            assert private_key_pem is not None  # for the type checker: one of the two is given
             self.algorithm, self._key = private_key(private_key_pem)
         self._headers = None if kid is None else {"kid": kid}
         self._fixed: dict[str, Any] = {}

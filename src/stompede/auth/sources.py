@@ -252,7 +252,7 @@ class JwksUrl:
             self._tried_at = now
             self._running = asyncio.get_running_loop().create_task(self._fetch_keys(now))
         running = self._running
-        assert running is not None  # noqa: S101 - for the type checker: _in_flight() or just made
+        assert running is not None  # for the type checker: _in_flight() or just made
         await asyncio.shield(running)
 
     async def aclose(self) -> None:

@@ -21,6 +21,7 @@ from stompede import AuthenticationError, Principal, TokenIssuer
 from .members import Member
 from .service import Accounts, LoginRefused
 
+Prove = Callable[[str | None], Awaitable[Principal]]
 MAX_LOGIN_BYTES: Final = 8 * 1024
 
 _STATUS: Final = {"rate-limited": HTTPStatus.TOO_MANY_REQUESTS, "unavailable": HTTPStatus.SERVICE_UNAVAILABLE}
@@ -69,7 +70,7 @@ class Me(MemberShown):
 def accounts_router(
     accounts: Accounts,
     issuer: TokenIssuer,
-    prove: Callable[[str | None], Awaitable[Principal]],
+    prove: Prove,
     *,
     clock: Callable[[], float] = time.time,
     token_ttl_s: float = 3600.0,
@@ -91,46 +92,64 @@ def accounts_router(
         A router; refusals are problem documents (RFC 9457) whose member ``code`` is one of the table of error
         codes.
     """
+    routes = _Routes(accounts, issuer, prove, clock, token_ttl_s, choose_ttl)
     router = APIRouter(prefix="/api/v1", tags=["accounts"])
-    body_schema = {
-        "content": {"application/json": {"schema": LoginRequest.model_json_schema()}},
-        "required": True,
-    }
-
-    @router.post(
+    schema = {"content": {"application/json": {"schema": LoginRequest.model_json_schema()}}, "required": True}
+    router.post(
         "/login",
         response_model=LoginAnswer,
         responses=_problems(401, 413, 422, 429, 503),
-        openapi_extra={"requestBody": body_schema},
+        openapi_extra={"requestBody": schema},
+    )(routes.login)
+    router.get("/me", response_model=Me, responses=_problems(401, 503), dependencies=[_SHOW_BEARER])(
+        routes.me
     )
-    async def login(request: Request) -> Response:
+    return router
+
+
+class _Routes:
+    """The routes, with what they need."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        issuer: TokenIssuer,
+        prove: Prove,
+        clock: Callable[[], float],
+        token_ttl_s: float,
+        choose_ttl: bool,
+    ) -> None:
+        self._accounts = accounts
+        self._issuer = issuer
+        self._prove = prove
+        self._clock = clock
+        self._token_ttl_s = token_ttl_s
+        self._choose_ttl = choose_ttl
+
+    async def login(self, request: Request) -> Response:
         """Give a token for login and password."""
         asked = _login_request(await _bounded_body(request))
         if isinstance(asked, Response):
             return asked
-        life_s = token_ttl_s if asked.ttl_s is None else asked.ttl_s
-        if asked.ttl_s is not None and not (choose_ttl and asked.ttl_s <= token_ttl_s):
-            limit = f"may be at most {token_ttl_s:g}" if choose_ttl else "cannot be chosen here"
+        life_s = self._token_ttl_s if asked.ttl_s is None else asked.ttl_s
+        if asked.ttl_s is not None and not (self._choose_ttl and asked.ttl_s <= self._token_ttl_s):
+            limit = f"may be at most {self._token_ttl_s:g}" if self._choose_ttl else "cannot be chosen here"
             return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-body", f"ttlS: {limit}")
         address = None if request.client is None else request.client.host
+        password = asked.password.get_secret_value()
         try:
-            member = await accounts.member(
-                asked.login, asked.password.get_secret_value(), client_address=address
-            )
+            member = await self._accounts.member(asked.login, password, client_address=address)
         except AuthenticationError as error:
             return _refusal(error)
-        return _token_answer(issuer, member, life_s, clock())
+        return _token_answer(self._issuer, member, life_s, self._clock())
 
-    @router.get("/me", response_model=Me, responses=_problems(401, 503), dependencies=[_SHOW_BEARER])
-    async def me(request: Request) -> Response:
+    async def me(self, request: Request) -> Response:
         """Tell whom the token proves."""
         try:
-            principal = await prove(request.headers.get("authorization"))
+            principal = await self._prove(request.headers.get("authorization"))
         except AuthenticationError as error:
             return _refusal(error)
         return _answer(_me(principal))
-
-    return router
 
 
 def _token_answer(issuer: TokenIssuer, member: Member, life_s: float, now: float) -> Response:
