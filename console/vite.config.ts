@@ -1,3 +1,5 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
@@ -7,17 +9,20 @@ const NODE_URL = "http://127.0.0.1:8080";
 /** Smaller files are not worth a second copy. */
 const PACKED_FROM_BYTES = 2048;
 
-/** Writes `x.js.gz` beside `x.js`: packed once here, rather than by the node for every browser that asks. */
+/**
+ * Writes `x.js.gz` beside `x.js`: packed once here, rather than by the node for every browser that asks.
+ *
+ * After the files are written: only then has Vite put the last names into them.
+ */
 function packed(): Plugin {
   return {
     name: "packed",
     apply: "build",
-    enforce: "post",
-    generateBundle(_options, bundle) {
-      for (const [fileName, file] of Object.entries(bundle)) {
-        const source = Buffer.from(file.type === "chunk" ? file.code : file.source);
-        if (!fileName.startsWith("assets/") || source.length < PACKED_FROM_BYTES) continue;
-        this.emitFile({ type: "asset", fileName: `${fileName}.gz`, source: gzipSync(source, { level: 9 }) });
+    async writeBundle({ dir = "" }, bundle) {
+      for (const fileName of Object.keys(bundle).filter((name) => name.startsWith("assets/"))) {
+        const source = await readFile(join(dir, fileName));
+        if (source.length < PACKED_FROM_BYTES) continue;
+        await writeFile(join(dir, `${fileName}.gz`), gzipSync(source, { level: 9 }));
       }
     },
   };

@@ -18,12 +18,14 @@ interface Page {
 const pages: Partial<Record<TabName, Promise<Page>>> = {};
 let open: TabName | undefined;
 
+const CODE: Readonly<Record<TabName, () => Promise<{ start(config: ConsoleConfig): Page }>>> = {
+  map: () => import("./map/page"),
+  stomp: () => import("./stomp/page"),
+};
+
 async function load(name: TabName, config: Promise<ConsoleConfig>): Promise<Page> {
-  const [settings, page] = await Promise.all([
-    config,
-    name === "map" ? import("./map/page") : import("./stomp/page"),
-  ]);
-  return page.start(settings);
+  const [settings, code] = await Promise.all([config, CODE[name]()]);
+  return code.start(settings);
 }
 
 async function show(name: TabName, config: Promise<ConsoleConfig>): Promise<void> {

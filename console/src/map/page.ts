@@ -18,6 +18,7 @@ const PANEL_EVERY_MS = 500;
 /** A page that nobody sees for this long gives its connection back. */
 const HIDDEN_PAUSE_MS = 60_000;
 const NEARBY_RADIUS_M = 5_000;
+const NEARBY_LIMIT = 1_000;
 const MOUSE_REACH = 14;
 const TOUCH_REACH = 24;
 
@@ -115,6 +116,7 @@ class MapPage {
       lat: String((south + north) / 2),
       lon: String((west + east) / 2),
       radius: String(NEARBY_RADIUS_M),
+      limit: String(NEARBY_LIMIT),
     });
     const response = await fetch(`/api/v1/riders?${query}`).catch(() => undefined);
     if (!response?.ok) return; // the topic brings everybody who moves

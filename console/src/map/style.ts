@@ -22,21 +22,21 @@ interface Palette {
 
 const PALETTES: Readonly<Record<Theme, Palette>> = {
   light: {
-    ground: "#eceae4",
+    ground: "#e6e3db",
     major: "#ffffff",
-    minor: "#fdfcfa",
-    service: "#f7f5f0",
-    walk: "#cfc9bc",
-    casing: "#d3cec2",
+    minor: "#fbfaf7",
+    service: "#f3f1eb",
+    walk: "#bdb6a6",
+    casing: "#c6c0b2",
     name: "#5d5a52",
     halo: "#ffffff",
   },
   dark: {
     ground: "#14181d",
-    major: "#3a434d",
-    minor: "#2e363f",
-    service: "#262d35",
-    walk: "#303841",
+    major: "#46515d",
+    minor: "#37414b",
+    service: "#2b333c",
+    walk: "#3a444e",
     casing: "#0d1013",
     name: "#a5b0ba",
     halo: "#14181d",
@@ -54,12 +54,12 @@ interface StreetClass {
 
 /** From the least to the most important: later ones are drawn over earlier ones. */
 const CLASSES: readonly StreetClass[] = [
-  { id: "service", highways: ["service"], width: [0.4, 2.4, 11], colour: "service", cased: true },
-  { id: "square", highways: ["pedestrian", "corridor"], width: [0.8, 4, 18], colour: "service", cased: true },
-  { id: "street", highways: ["residential", "unclassified", "living_street"], width: [1, 6, 26], colour: "minor", cased: true },
-  { id: "tertiary", highways: ["tertiary", "tertiary_link"], width: [1.4, 7.5, 30], colour: "major", cased: true },
-  { id: "secondary", highways: ["secondary", "secondary_link"], width: [1.8, 9, 34], colour: "major", cased: true },
-  { id: "primary", highways: ["primary", "primary_link", "trunk", "motorway"], width: [2.2, 10.5, 38], colour: "major", cased: true },
+  { id: "service", highways: ["service"], width: [0.7, 2.6, 11], colour: "service", cased: true },
+  { id: "square", highways: ["pedestrian", "corridor"], width: [1, 4, 18], colour: "service", cased: true },
+  { id: "street", highways: ["residential", "unclassified", "living_street"], width: [1.5, 6, 26], colour: "minor", cased: true },
+  { id: "tertiary", highways: ["tertiary", "tertiary_link"], width: [2, 7.5, 30], colour: "major", cased: true },
+  { id: "secondary", highways: ["secondary", "secondary_link"], width: [2.6, 9, 34], colour: "major", cased: true },
+  { id: "primary", highways: ["primary", "primary_link", "trunk", "motorway"], width: [3, 10.5, 38], colour: "major", cased: true },
 ];
 const WALKS = ["footway", "path", "trail", "steps", "cycleway", "elevator"];
 const SOURCE = "streets";

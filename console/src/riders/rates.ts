@@ -9,9 +9,13 @@ export class RateMeter {
   #newest = -1;
   #first: number | undefined;
 
+  /** Counts events. The first only start the clock: they belong to the time before it. */
   add(count: number, now: number): void {
     this.#advance(now);
-    this.#first ??= now;
+    if (this.#first === undefined) {
+      this.#first = now;
+      return;
+    }
     const index = this.#newest % BUCKETS;
     this.#counts[index] = (this.#counts[index] ?? 0) + count;
   }

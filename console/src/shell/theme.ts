@@ -7,10 +7,12 @@ type Choice = Theme | "system";
 
 const KEY = "stompede.theme";
 const NEXT: Readonly<Record<Choice, Choice>> = { system: "light", light: "dark", dark: "system" };
+/** Inside an SVG of 24 by 24. */
 const ICONS: Readonly<Record<Choice, string>> = {
-  system: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
-  light: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6 19 19M5 19l1.4-1.4M17.6 6.4 19 5",
-  dark: "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z",
+  system: '<circle cx="12" cy="12" r="8.5"/><path class="solid" d="M12 3.5a8.5 8.5 0 0 0 0 17z"/>',
+  light:
+    '<circle cx="12" cy="12" r="4"/><path d="M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6 19 19M5 19l1.4-1.4M17.6 6.4 19 5"/>',
+  dark: '<path d="M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z"/>',
 };
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
 const listeners = new Set<(theme: Theme) => void>();
@@ -52,8 +54,7 @@ function apply(): void {
 function drawButton(button: HTMLElement): void {
   button.setAttribute("aria-label", `Theme: ${choice}. Switch to ${NEXT[choice]}`);
   button.title = `Theme: ${choice}`;
-  button.dataset["choice"] = choice;
-  button.innerHTML = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[choice]}"/></svg>`;
+  button.innerHTML = `<svg viewBox="0 0 24 24" aria-hidden="true">${ICONS[choice]}</svg>`;
 }
 
 export function startTheme(): void {

@@ -1,7 +1,7 @@
 /** The form that opens a connection, and the facts about the open one. */
 
 import type { IFrame } from "@stomp/stompjs";
-import { endpointUrl } from "../shell/config";
+import { endpointUrl, type ConsoleConfig } from "../shell/config";
 import { byId, setNote, setText } from "../shell/dom";
 import { count } from "../shell/format";
 import { logIn } from "./login";
@@ -27,8 +27,8 @@ export class ConnectForm {
   readonly #form = byId<HTMLFormElement>("connect-form");
   readonly #loginBy = byId<HTMLSelectElement>("login-by");
 
-  constructor(endpoint: string, open: (opening: Opening) => void, close: () => void) {
-    byId<HTMLInputElement>("endpoint").value = endpointUrl(endpoint);
+  constructor(private readonly config: ConsoleConfig, open: (opening: Opening) => void, close: () => void) {
+    byId<HTMLInputElement>("endpoint").value = endpointUrl(config.endpoint);
     this.#loginBy.addEventListener("change", () => this.#showFields());
     byId("disconnect").addEventListener("click", close);
     this.#form.addEventListener("submit", (event) => {
@@ -73,6 +73,7 @@ export class ConnectForm {
     for (const element of this.#form.querySelectorAll<HTMLElement>("[data-for]")) {
       element.hidden = !element.dataset["for"]?.split(" ").includes(this.#loginBy.value);
     }
+    byId("demo-members").hidden = !(this.config.demo && ["api", "connect"].includes(this.#loginBy.value));
   }
 
   async #read(): Promise<Opening> {

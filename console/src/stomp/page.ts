@@ -39,7 +39,11 @@ class StompPage {
       receipt: (id) => this.#answers.receipt(id),
       subscriptions: (all) => this.#subscriptions.show(all),
     });
-    this.#connect = new ConnectForm(config.endpoint, (opening) => this.#open(opening), () => void this.#session.disconnect());
+    this.#connect = new ConnectForm(
+      config,
+      (opening) => this.#open(opening),
+      () => void this.#session.disconnect(),
+    );
     this.#subscriptions = new Subscriptions(
       (destination) => this.#session.subscribe(destination),
       (id) => this.#session.unsubscribe(id),
