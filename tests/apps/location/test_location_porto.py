@@ -1,6 +1,7 @@
 """The geo index against real vehicles: one night and morning of Porto's taxis.
 
-The expected numbers come with the data set: a plain double loop over the live taxis of every minute, without any index.
+The expected numbers come with the data set: a plain double loop over the live taxis of every minute, without
+any index.
 """
 
 import csv

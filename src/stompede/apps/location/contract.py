@@ -8,7 +8,6 @@ Derive a class in a test module, name it ``Test...``, and say how an index is ma
 
 The promises themselves are written down in `stompede.apps.location.geo`.
 """
-# ruff: noqa: S101 - a test suite is made of asserts
 
 from __future__ import annotations
 
