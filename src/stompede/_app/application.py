@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar, final
 
+import structlog
 from fastapi import FastAPI
 
 from stompede._app.http import install_routes
 from stompede._types import NO_HEADERS, Principal
-from stompede.auth import TokenIssuer, issuer_from, verifier_from
+from stompede.auth import TokenIssuer, bearer_token, issuer_from, verifier_from
 from stompede.bus import Bus, MemoryBus
 from stompede.errors import ConfigurationError, SessionClosedError
 from stompede.messaging.binding import bind_handler
@@ -21,6 +24,7 @@ from stompede.messaging.errors_to_client import ErrorHandlers
 from stompede.messaging.guards import Guards, Operation
 from stompede.messaging.interceptors import InterceptorChain
 from stompede.messaging.routing import Router
+from stompede.registry import ClockedRoutes, MemoryRoutingTable
 from stompede.server.events import Moment, SessionEvents
 from stompede.server.node import Node, Program
 from stompede.server.policies import Cut, SlowPolicy
@@ -30,6 +34,7 @@ from stompede.server.routes import Served
 from stompede.server.settings import Settings
 from stompede.transports import Receiver, Rules, Transport, serve_asgi
 
+log = structlog.get_logger("stompede.app")
 F = TypeVar("F", bound=Callable[..., Any])
 E = TypeVar("E", bound=Exception)
 
@@ -83,6 +88,8 @@ class Stompede:
         self._node: Node | None = None
         self._pool: Pool | None = None
         self._issuer: TokenIssuer | None = None
+        self._routing = ClockedRoutes(MemoryRoutingTable(), ttl_s=own.route_ttl_s, clock=time.time)
+        self._listens_at = "ws://127.0.0.1:8080"
         self._routes_installed = False
 
     # What the application registers.
@@ -202,12 +209,17 @@ class Stompede:
     def authenticate(self, func: F) -> F:
         """Proves ``login`` and ``passcode`` of CONNECT: ``(login, passcode) -> Principal``, sync or async.
 
+        Where it has a parameter ``client_address`` it gets the client's IP address there, to slow down guessing.
+
         Raise `AuthenticationError` ``login-failed`` to refuse. Without such a function the two headers are
         not looked at, and tokens alone count.
         """
         if self._program.authenticate is not None:
             raise ConfigurationError("@app.authenticate is given twice; one function proves logins")
-        self._program.authenticate = func
+        if "client_address" in inspect.signature(func).parameters:
+            self._program.authenticate = func
+        else:
+            self._program.authenticate = lambda login, passcode, client_address: func(login, passcode)  # noqa: ARG005
         return func
 
     def destination(
@@ -308,6 +320,31 @@ class Stompede:
         """
         await self.node.check_access(operation, destination, principal)
 
+    async def prove(self, authorization: str | None) -> Principal | None:
+        """Whom the ``Authorization`` header of an HTTP request proves; ``None`` without one.
+
+        Raises:
+            AuthenticationError: ``token-expired``, ``token-invalid``, ``token-missing`` or ``unavailable``.
+        """
+        if authorization is None:
+            return None
+        node = self.node
+        return await node.verifier.verify(bearer_token(authorization), node.unix_now())
+
+    @property
+    def routing(self) -> ClockedRoutes:
+        """The routing table, key to the URL of the node that serves it; entries expire after ``route_ttl_s``."""
+        return self._routing
+
+    @property
+    def public_url(self) -> str:
+        """The WebSocket URL under which clients reach this node."""
+        return self.settings.public_url or f"{self._listens_at}{self.settings.endpoints[0]}"
+
+    def serves_at(self, authority: str, *, secure: bool) -> None:
+        """Says where the server listens, which only it knows; `public_url` is made from it."""
+        self._listens_at = f"{'wss' if secure else 'ws'}://{authority}"
+
     @property
     def issuer(self) -> TokenIssuer:
         """Makes tokens that this application accepts.
@@ -401,6 +438,7 @@ class Stompede:
                 await receive()
         except BaseException as error:
             phase = "shutdown" if started else "startup"
+            log.exception(f"{phase} failed")
             await send({"type": f"lifespan.{phase}.failed", "message": f"{type(error).__name__}: {error}"})
             raise
         await send({"type": "lifespan.shutdown.complete"})

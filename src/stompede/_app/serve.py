@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -35,12 +35,16 @@ class _Server(uvicorn.Server):
             await self._stompede._node.stop()
         await super().shutdown(sockets)
 
-    def _log_started_message(self, listeners: Any) -> None:
-        host, port = listeners[0].getsockname()[:2]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        assert sockets
+        host, port = sockets[0].getsockname()[:2]
+        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._stompede.serves_at(authority, secure=bool(self.config.ssl))
+        await super().startup(sockets)
         scheme = "https" if self.config.ssl else "http"
-        host = f"[{host}]" if ":" in host else host
-        endpoints = ", ".join(self._stompede.settings.endpoints)
-        log.info(f"serving {scheme}://{host}:{port}", websocket=endpoints)
+        log.info(
+            "serving", url=f"{scheme}://{authority}", websocket=", ".join(self._stompede.settings.endpoints)
+        )
 
 
 def serve(app: Stompede, host: str, port: int, *, certfile: str | None, keyfile: str | None) -> None:

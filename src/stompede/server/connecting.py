@@ -61,7 +61,7 @@ async def _connect(session: Session, event: stomp.Connect) -> None:
     if event.head.authorization is not None:
         await credentials.check(session, event.head.authorization)
     elif event.login is not None and node.authenticate is not None:
-        result = node.authenticate(event.login, event.passcode or "")
+        result = node.authenticate(event.login, event.passcode or "", client_address=session.client_address)
         principal = await result if isinstance(result, Awaitable) else result
         credentials.accept(session, principal)
     if node.interceptors.wants(ConnectCommand):

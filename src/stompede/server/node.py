@@ -49,7 +49,7 @@ from stompede.transports.base import Receiver, Transport
 from stompede.wire import stomp
 
 log = structlog.get_logger("stompede.node")
-Authenticate = Callable[[str, str], "Principal | Awaitable[Principal]"]
+Authenticate = Callable[..., "Principal | Awaitable[Principal]"]
 
 
 class Program(msgspec.Struct):
@@ -161,22 +161,31 @@ class Node:
     async def running(self) -> AsyncIterator[Node]:
         """Starts the node, and stops it gracefully at the end."""
         self._loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as group:
-            settings = self.settings
-            self.runner = HandlerRunner(self._loop, group, settings.max_handlers, settings.handler_timeout_s)
-            await self.verifier.refresh(self.unix_now())
-            await self.bus.start(self._deliver)
-            self._tick(self.now())
-            self.accepting = True
-            log.info("node started", node=self.id)
-            try:
-                yield self
-            finally:
-                await self.stop()
-                self.runner.close()
-                await self.bus.aclose()
-                await self.verifier.aclose()
-                log.info("node stopped", node=self.id)
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._start(group)
+                try:
+                    yield self
+                finally:
+                    await self.stop()
+                    self.runner.close()
+                    await self.bus.aclose()
+                    await self.verifier.aclose()
+                    log.info("node stopped", node=self.id)
+        except BaseExceptionGroup as group_of_one:
+            # The tasks of the group answer their own errors: what comes here is the one of the caller's block.
+            if len(group_of_one.exceptions) == 1:
+                raise group_of_one.exceptions[0] from None
+            raise
+
+    async def _start(self, group: asyncio.TaskGroup) -> None:
+        settings = self.settings
+        await self.verifier.refresh(self.unix_now())
+        await self.bus.start(self._deliver)
+        self.runner = HandlerRunner(self._loop, group, settings.max_handlers, settings.handler_timeout_s)
+        self._tick(self.now())
+        self.accepting = True
+        log.info("node started", node=self.id)
 
     async def stop(self) -> None:
         """Takes no new sessions and no new frames, lets handlers end, sends what is queued, closes with 1012.

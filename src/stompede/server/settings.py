@@ -58,6 +58,15 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path("var"), description="Directory for what the node keeps on disk: its own key.")
 
+    route_ttl_s: Seconds = Field(
+        3600, description="Life of an entry of the routing table that nobody renews, in seconds."
+    )
+    tiles: str | None = Field(
+        None,
+        description="URL template of online map tiles for the console, with {z}, {x} and {y}; by default the map "
+        "shows the built-in city and nothing is fetched from elsewhere.",
+    )
+
     # Who may come in.
     anonymous: bool = Field(True, description="Whether a session without a login may exist.")
     jwt_algorithms: Names = Field(
@@ -65,7 +74,10 @@ class Settings(BaseSettings):
         description="Algorithms that tokens may be signed with; any of HS256, RS256, ES256, EdDSA.",
     )
     jwt_secret: str | None = Field(
-        None, repr=False, description="Shared secret for HS256, at least 32 bytes.", json_schema_extra={"secret": True}
+        None,
+        repr=False,
+        description="Shared secret for HS256, at least 32 bytes.",
+        json_schema_extra={"secret": True},
     )
     jwt_public_key: Path | None = Field(
         None, description="PEM file with the public key for RS256, ES256 or EdDSA."

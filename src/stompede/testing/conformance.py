@@ -1,0 +1,20 @@
+"""An application for suites that others wrote: ``stompede serve stompede.testing.conformance:app``.
+
+guest/guest may log in, a wrong password is refused, and so is nobody: anonymous sessions are allowed. Topics and queues are open to everybody.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from stompede import AuthenticationError, Principal, Stompede
+
+app = Stompede(title="Stompede conformance")
+
+
+@app.authenticate
+def login(login: str, passcode: str) -> Principal:
+    """Knows one member: guest, with the passcode guest."""
+    if login == "guest" and hmac.compare_digest(passcode.encode(), b"guest"):
+        return Principal("guest")
+    raise AuthenticationError("login-failed", "login or passcode is wrong")
