@@ -1,0 +1,396 @@
+"""The face of the client.
+
+Concurrency: a client has one task, owned by a task group that ends with ``async with``. Everything that
+arrives is handled in the callback of its socket. Methods may be called from any task of the client's loop,
+and not from other threads.
+
+Cancellation: cancelling `Client.send` or `Client.request` withdraws the frame where it still waits; one that
+was written cannot be taken back, and its outcome is not known. Cancelling whoever is inside of ``async with
+client`` closes the connection at once, without DISCONNECT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar, final, overload
+from urllib.parse import urlsplit
+
+from stompede._types import NO_HEADERS
+from stompede.client.connection import ConnectSettings
+from stompede.client.courier import logger
+from stompede.client.frames import Outgoing, check_headers, encode_send
+from stompede.client.link import Dialer
+from stompede.client.options import ClientOptions
+from stompede.client.standing import Standing
+from stompede.client.statistics import ClientStatistics
+from stompede.client.subscription import Overflow, Subscription
+from stompede.client.supervisor import Supervisor
+from stompede.errors import (
+    LocalProtocolError,
+    RemoteProtocolError,
+    RequestError,
+    SessionClosedError,
+)
+from stompede.messaging.codecs import decoder
+from stompede.messaging.problem import Problem
+from stompede.wire import stomp
+
+T = TypeVar("T")
+
+REQUEST_CODE: Final = "client-request-code"
+
+
+@final
+class Client:
+    """A STOMP client; `stompede.connect` and `stompede.testing.connect` make it.
+
+    Use it as an asynchronous context manager: entering connects, and raises what keeps it from connecting;
+    leaving says DISCONNECT.
+
+    Delivery: a frame is written at most once, unless the server says that it did not look at it because its
+    token had expired. What a RECEIPT means is the server's to say; for Stompede: a SUBSCRIBE is live; a SEND
+    to a topic was taken by the bus; a SEND to ``/app`` was handled, and the bus took what the handler
+    published.
+
+    Order: frames leave in the order of the calls, also after a reconnect; there, subscriptions come first.
+
+    Args:
+        dialer: makes connections.
+        options: everything else.
+    """
+
+    def __init__(self, dialer: Dialer, options: ClientOptions) -> None:
+        self._dialer = dialer
+        self._options = options
+        self._supervisor: Supervisor | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._replies: Standing | None = None
+
+    # Life.
+
+    async def __aenter__(self) -> Self:
+        if self._supervisor is not None:
+            raise LocalProtocolError("a client connects once; make another one")
+        options = self._options
+        settings = ConnectSettings(
+            host=options.host or urlsplit(self._dialer.url).hostname or "localhost",
+            login=options.login,
+            passcode=options.passcode,
+            headers=options.connect_headers,
+            heart_beat=stomp.HeartBeat(*options.heart_beat_ms),
+            limits=stomp.Limits(max_body_bytes=options.max_message_bytes),
+        )
+        supervisor = self._supervisor = Supervisor(self._dialer, options, settings, self._report)
+        self._group = await asyncio.TaskGroup().__aenter__()
+        self._task = self._group.create_task(supervisor.run(), name=f"stompede client of {self._dialer.url}")
+        try:
+            await supervisor.changes.until(lambda: supervisor.up or supervisor.closed is not None)
+            if supervisor.closed is not None:
+                raise supervisor.closed
+        except BaseException as error:
+            await self._leave(error)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._leave(error)
+
+    async def _leave(self, error: BaseException | None) -> None:
+        """Closes, then waits for the task. The user's exception is no matter of the group's: it would come
+        out wrapped in another.
+        """
+        assert self._group is not None
+        cancelled = error if isinstance(error, asyncio.CancelledError) else None
+        try:
+            if cancelled is None:
+                await self.aclose()
+        finally:
+            self._stop()
+            await self._group.__aexit__(type(cancelled) if cancelled else None, cancelled, None)
+
+    async def aclose(self) -> None:
+        """Sends what waits, says DISCONNECT, and waits for its RECEIPT and the close frame, at most
+        ``close_timeout_s``. Idempotent.
+
+        Calls that still wait raise `SessionClosedError`; iterations over subscriptions end. When cancelled,
+        the connection is cut.
+        """
+        if self._supervisor is None:
+            return
+        try:
+            if self._supervisor.closed is None:
+                await self._supervisor.say_goodbye()
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        assert self._supervisor is not None
+        assert self._task is not None
+        self._supervisor.finish(SessionClosedError("the client is closed"), by_user=True)
+        self._task.cancel()
+
+    async def wait_connected(self) -> None:
+        """Waits until there is a connection and all subscriptions stand.
+
+        Raises:
+            SessionClosedError: the client has closed for good.
+        """
+        supervisor = self._open()
+        await supervisor.changes.until(lambda: supervisor.up or supervisor.closed is not None)
+        self._open()
+
+    async def wait_closed(self) -> None:
+        """Waits until the client is closed: by `aclose`, or for good by the server. Then raises nothing."""
+        supervisor = self._entered()
+        await supervisor.changes.until(lambda: supervisor.closed is not None)
+
+    @property
+    def dialer(self) -> Dialer:
+        """What makes its connections."""
+        return self._dialer
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection and all subscriptions stand."""
+        return self._supervisor is not None and self._supervisor.up
+
+    @property
+    def session_id(self) -> str | None:
+        """The server's id of the present, or else the last, session."""
+        welcome = self._supervisor.welcome if self._supervisor else None
+        return welcome.session if welcome else None
+
+    @property
+    def user_name(self) -> str | None:
+        """The member that the session belonged to at CONNECT, where the server says it."""
+        welcome = self._supervisor.welcome if self._supervisor else None
+        return welcome.user_name if welcome else None
+
+    def statistics(self) -> ClientStatistics:
+        """Figures at this moment."""
+        return self._entered().statistics()
+
+    def _entered(self) -> Supervisor:
+        if self._supervisor is None:
+            raise LocalProtocolError("the client is not connected; use it as `async with client:`")
+        return self._supervisor
+
+    def _open(self) -> Supervisor:
+        supervisor = self._entered()
+        if supervisor.closed is not None:
+            raise supervisor.closed_error()
+        return supervisor
+
+    def _report(self, error: RequestError) -> None:
+        logger.warning("soft error that no call waits for: %s (error id %s)", error, error.error_id)
+        if self._options.on_error is not None:
+            self._options.on_error(error)
+
+    # Sending.
+
+    async def send(
+        self,
+        destination: str,
+        body: Any = b"",
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        content_type: str | None = None,
+        receipt: bool = True,
+        timeout_s: float | None = 30.0,
+    ) -> None:
+        """Sends a message.
+
+        Args:
+            destination: where to.
+            body: bytes and str go as they are, everything else (Struct, dataclass, TypedDict, pydantic model,
+                builtins) as JSON.
+            headers: further headers; the message's receivers get them.
+            content_type: MIME type; by default what ``body`` is encoded to.
+            receipt: whether to wait until the server confirms it. Without, the call returns when the frame
+                was written, or waits to be; soft errors about it go to ``on_error``.
+            timeout_s: longest wait in seconds; for ever where ``None``.
+
+        Raises:
+            RequestError: the server refused it; it was not delivered.
+            LimitError: too much waits for a connection already; the message is not sent.
+            TimeoutError: no word from the server in time. A message that still waited is withdrawn; of
+                another one, nothing is known.
+            SessionClosedError: the connection broke before the server confirmed the message, so nothing is
+                known of it; or the client is closed.
+        """
+        courier = self._open().courier
+        frame = Outgoing("SEND", *encode_send(destination, body, headers, content_type))
+        if not receipt and courier.offer(frame) is None:
+            return
+        if receipt:
+            frame.receipt = courier.next_name()
+            frame.outcome = asyncio.get_running_loop().create_future()
+        await self._outcome(frame, timeout_s)
+
+    @overload
+    async def request(
+        self,
+        destination: str,
+        body: Any,
+        reply_type: type[T],
+        *,
+        headers: Mapping[str, str] = ...,
+        content_type: str | None = ...,
+        timeout_s: float | None = ...,
+    ) -> T: ...
+
+    @overload
+    async def request(
+        self,
+        destination: str,
+        body: Any = ...,
+        reply_type: Any = ...,
+        *,
+        headers: Mapping[str, str] = ...,
+        content_type: str | None = ...,
+        timeout_s: float | None = ...,
+    ) -> Any: ...
+
+    async def request(
+        self,
+        destination: str,
+        body: Any = b"",
+        reply_type: Any = bytes,
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        content_type: str | None = None,
+        timeout_s: float | None = 30.0,
+    ) -> Any:
+        """Sends a message and waits for the handler's answer.
+
+        Args:
+            destination: of a handler that answers the asking session.
+            body: as for `send`.
+            reply_type: what the answer is decoded to; bytes and str take it as it is.
+            headers: as for `send`.
+            content_type: as for `send`.
+            timeout_s: longest wait in seconds; for ever where ``None``.
+
+        Raises:
+            RequestError: the server answered with a soft error.
+            RemoteProtocolError: the answer does not have the type that was asked for.
+            TimeoutError: no answer in time.
+            LimitError: as for `send`.
+            SessionClosedError: as for `send`; the request may have been handled.
+        """
+        decode = decoder(reply_type)
+        courier = self._open().courier
+        code = courier.next_name()
+        frame = Outgoing(
+            "SEND", *encode_send(destination, body, {**headers, REQUEST_CODE: code}, content_type), code=code
+        )
+        frame.outcome = asyncio.get_running_loop().create_future()
+        async with asyncio.timeout(timeout_s):
+            await self._listen_for_replies()
+            answer = await self._outcome(frame, None)
+        try:
+            return decode(answer)
+        except Problem as problem:
+            raise RemoteProtocolError(
+                f"the answer of {destination} has an unexpected body: {problem.detail}"
+            ) from problem
+
+    async def _outcome(self, frame: Outgoing, timeout_s: float | None) -> Any:
+        """Writes a frame, or waits for its turn; then waits for the server's word, where one was asked
+        for.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._submit(frame)
+                return None if frame.outcome is None else await frame.outcome
+        finally:
+            if frame.outcome is not None:
+                frame.outcome.cancel()
+                self._entered().courier.forget(frame)
+
+    async def _submit(self, frame: Outgoing) -> None:
+        """Hands a frame over. Where the queue is full, waits while there is a connection that empties it,
+        and fails where there is none.
+        """
+        while True:
+            supervisor = self._open()
+            full = supervisor.courier.offer(frame)
+            if full is None:
+                return
+            if not supervisor.courier.may_get_room:
+                raise full
+            await supervisor.wait_room(frame)
+
+    async def _listen_for_replies(self) -> None:
+        """Subscribes to the reply destination at the first request."""
+        courier = self._open().courier
+        if self._replies is None or self._replies.error is not None:
+            self._replies = Standing("replies", self._options.reply_destination, courier.on_reply)
+            courier.subscribe(self._replies)
+        if not self._replies.live:
+            await self._replies.wait_live()
+
+    # Subscribing.
+
+    @overload
+    def subscribe(
+        self,
+        destination: str,
+        body_type: type[T],
+        *,
+        headers: Mapping[str, str] = ...,
+        max_queued: int = ...,
+        max_queued_bytes: int = ...,
+        overflow: Overflow = ...,
+    ) -> Subscription[T]: ...
+
+    @overload
+    def subscribe(
+        self,
+        destination: str,
+        body_type: Any = ...,
+        *,
+        headers: Mapping[str, str] = ...,
+        max_queued: int = ...,
+        max_queued_bytes: int = ...,
+        overflow: Overflow = ...,
+    ) -> Subscription[Any]: ...
+
+    def subscribe(
+        self,
+        destination: str,
+        body_type: Any = bytes,
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        max_queued: int = 1000,
+        max_queued_bytes: int = 8 * 1024 * 1024,
+        overflow: Overflow = Overflow.FAIL,
+    ) -> Subscription[Any]:
+        """A subscription, to be entered with ``async with``; see `Subscription`.
+
+        Args:
+            destination: what to subscribe to.
+            body_type: what bodies are decoded to when they are taken; bytes and str take them as they are.
+            headers: further headers of the SUBSCRIBE frame.
+            max_queued: messages that may wait to be taken.
+            max_queued_bytes: bytes of their bodies; one message of any size fits into an empty queue.
+            overflow: what happens beyond that.
+
+        Entering waits for a connection where there is none. It raises `RequestError` when the server refuses
+        the subscription, and `SessionClosedError` when the client is closed.
+        """
+        check_headers(headers)
+        return Subscription(
+            self._open,
+            destination,
+            decoder(body_type),
+            headers=headers,
+            max_queued=max_queued,
+            max_queued_bytes=max_queued_bytes,
+            overflow=overflow,
+        )

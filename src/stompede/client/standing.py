@@ -1,0 +1,95 @@
+"""A subscription as the client's inside sees it: what is subscribed again after each reconnect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import final
+
+from stompede.client.changes import Changes
+from stompede.errors import RequestError, SessionClosedError, StompedeError
+
+
+@final
+class Standing:
+    """One subscription that stands until it is left or refused.
+
+    Args:
+        name: its ``id`` header. Ids count from 1 in each client: a server encodes a message once for all
+            sessions with the same id.
+        destination: what is subscribed to.
+        headers: further headers of the SUBSCRIBE frame.
+        sink: gets every message.
+        on_end: told when it ends: with the server's refusal after it had been live, with what closed the
+            client for good, or with ``None`` when its user closed the client.
+        on_gap: told when messages may be missing before the next one.
+        confirm: whether SUBSCRIBE asks for a RECEIPT.
+        early: whether it is subscribed before all others: what tells of refused subscriptions must be.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        destination: str,
+        sink: Callable[[Mapping[str, str], bytes], None],
+        *,
+        headers: Mapping[str, str] | None = None,
+        on_end: Callable[[StompedeError | None], None] | None = None,
+        on_gap: Callable[[], None] | None = None,
+        confirm: bool = True,
+        early: bool = False,
+    ) -> None:
+        self.id = name
+        self.destination = destination
+        self.sink = sink
+        self.confirm = confirm
+        self.early = early
+        self.written = False
+        self.live = False
+        self.error: RequestError | SessionClosedError | None = None
+        self._headers = dict(headers or {})
+        self._on_end = on_end
+        self._on_gap = on_gap
+        self._changes = Changes()
+
+    def frame_headers(self) -> dict[str, str]:
+        """Headers of the SUBSCRIBE frame. Called again after a reconnect, where the one who reads must
+        learn of the gap.
+        """
+        if self.live:
+            self.gap()
+        return {"id": self.id, "destination": self.destination, **self._headers}
+
+    def gap(self) -> None:
+        """Messages may be missing before the next one."""
+        if self._on_gap is not None:
+            self._on_gap()
+
+    def confirmed(self) -> None:
+        """The RECEIPT came."""
+        self.live = True
+        self._changes.signal()
+
+    def refused(self, error: RequestError) -> None:
+        """The server refused it; it stands no more."""
+        self.error = error
+        if self.live and self._on_end is not None:
+            self._on_end(error)
+        self._changes.signal()
+
+    def closed(self, error: SessionClosedError, *, by_user: bool) -> None:
+        """The client has closed for good."""
+        self.error = error
+        if self._on_end is not None:
+            self._on_end(None if by_user else error)
+        self._changes.signal()
+
+    async def wait_live(self) -> None:
+        """Waits until it is live for the first time.
+
+        Raises:
+            RequestError: the server refused it.
+            SessionClosedError: the client closed before.
+        """
+        await self._changes.until(lambda: self.live or self.error is not None)
+        if self.error is not None:
+            raise self.error

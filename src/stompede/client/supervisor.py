@@ -1,0 +1,305 @@
+"""The one task of a client: it connects, restores, renews tokens, and comes back.
+
+It owns the connection. All decisions that need no waiting are the courier's. The supervisor waits for states,
+never for events, so that no news can be missed; see `stompede.client.changes`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, final
+
+from stompede.client.changes import Changes
+from stompede.client.connection import Connection, ConnectSettings, Welcome
+from stompede.client.courier import Courier
+from stompede.client.frames import Outgoing, SendQueue
+from stompede.client.link import Dialer, DialError
+from stompede.client.options import ClientOptions
+from stompede.client.standing import Standing
+from stompede.client.statistics import ClientStatistics
+from stompede.client.tokens import TokenSource
+from stompede.errors import AuthenticationError, RequestError, SessionClosedError, StompedeError
+
+logger: Final = logging.getLogger("stompede.client")
+
+# After a new token has come, or none could be had, a refused frame that no call waits for does not fetch
+# another one for so long.
+RENEWAL_PAUSE_S: Final = 1.0
+
+
+@final
+class Supervisor:
+    """See the module. Made on the client's loop.
+
+    Args:
+        dialer: makes links.
+        options: of the client.
+        settings: what CONNECT says.
+        report: told of soft errors that no call waits for.
+    """
+
+    def __init__(
+        self,
+        dialer: Dialer,
+        options: ClientOptions,
+        settings: ConnectSettings,
+        report: Callable[[RequestError], None],
+    ) -> None:
+        self._dialer = dialer
+        self._options = options
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._errors: Standing | None = None
+        self._renew_not_before = 0.0
+        self._up_since: float | None = None
+        self._closing = False
+        self.changes = Changes()
+        self.tokens = TokenSource(options.token)
+        self.courier = Courier(
+            self.tokens,
+            SendQueue(options.max_queued_sends, options.max_queued_bytes),
+            report=report,
+            changes=self.changes,
+            may_renew=lambda: self._loop.time() >= self._renew_not_before,
+        )
+        self.connection: Connection | None = None
+        self.welcome: Welcome | None = None
+        self.closed: StompedeError | None = None
+        self.connects = self.attempts_failed = 0
+
+    @property
+    def up(self) -> bool:
+        """Whether there is a connection and all subscriptions stand."""
+        return self._up_since is not None
+
+    def closed_error(self) -> SessionClosedError:
+        """Why the client has closed for good. A new exception each time: a raised one collects tracebacks."""
+        why = self.closed
+        if isinstance(why, SessionClosedError):
+            return SessionClosedError(why.sentence, why.code, why.reason)
+        return SessionClosedError("the client is closed" if why is None else str(why))
+
+    def statistics(self) -> ClientStatistics:
+        """Figures at this moment."""
+        courier, connection = self.courier, self.connection
+        return ClientStatistics(
+            connected=self.up,
+            connects=self.connects,
+            attempts_failed=self.attempts_failed,
+            subscriptions=len(courier.standing),
+            queued_sends=len(courier.queue),
+            queued_bytes=courier.queue.bytes,
+            in_flight=len(courier.in_flight),
+            sent=courier.sent,
+            received=courier.received,
+            undelivered=courier.undelivered,
+            soft_errors=courier.soft_errors,
+            tokens_fetched=self.tokens.fetched,
+            resent=courier.resent,
+            bytes_in=connection.bytes_in if connection else 0,
+            bytes_out=connection.bytes_out if connection else 0,
+        )
+
+    # The task.
+
+    async def run(self) -> None:
+        """Runs until the client is closed, by its user or for good by the server."""
+        if self._options.error_destination is not None:
+            self._errors = self._error_channel("errors")
+            self.courier.subscribe(self._errors)
+        backoff = self._options.reconnect
+        failed = 0
+        while True:
+            error, may_come_back, lasted_s = await self._live_once()
+            if self._closing:
+                return
+            if backoff is None or not may_come_back or self.connects == 0:
+                break
+            if lasted_s >= backoff.stable_s:
+                failed = 0
+            if backoff.exhausted(failed):
+                break
+            delay_s = backoff.delay_s(failed, self._options.uniform)
+            logger.info("%s; trying again in %.2f s", error, delay_s)
+            await asyncio.sleep(delay_s)
+            failed += 1
+        logger.info("%s; not coming back", error)
+        self.finish(error, by_user=False)
+
+    async def _live_once(self) -> tuple[StompedeError, bool, float]:
+        """One connection from dialling to its end: why it ended, whether to come back, and for how long it
+        was up.
+        """
+        connection = Connection(self.courier, self._settings, self._loop, self.changes.signal)
+        try:
+            async with asyncio.timeout(self._options.connect_timeout_s):
+                await self.tokens.fetch()
+                self.welcome = await connection.open(self._dialer, self.tokens.authorization)
+        except TimeoutError:
+            self.attempts_failed += 1
+            limit = self._options.connect_timeout_s
+            return (
+                SessionClosedError(f"{self._dialer.url}: not connected within connect_timeout_s={limit:g}"),
+                True,
+                0.0,
+            )
+        except (DialError, AuthenticationError, SessionClosedError) as error:
+            self.attempts_failed += 1
+            return error, _worth_another(error, connection), 0.0
+        else:
+            lasted_s = await self._serve(connection)
+            assert connection.ending is not None
+            return connection.ending.error(), connection.ending.reconnect, lasted_s
+        finally:
+            connection.abort()
+
+    async def _serve(self, connection: Connection) -> float:
+        """Keeps a connection until it ends; returns for how long it was up, in seconds."""
+        self.connection = connection
+        try:
+            self.courier.attach(connection)
+            await self._restore(connection)
+            while connection.ending is None:
+                await self.changes.until(lambda: connection.ending is not None or self.courier.renewal_wanted)
+                if connection.ending is None:
+                    await self._renew(connection)
+            return 0.0 if self._up_since is None else self._loop.time() - self._up_since
+        finally:
+            self._up_since = None
+            self.connection = None
+            why = connection.ending
+            self.courier.detach(self.closed_error if why is None or self._closing else why.error)
+
+    async def _restore(self, connection: Connection) -> None:
+        """Waits until all that stands is subscribed, then lets go out what waits."""
+        courier = self.courier
+
+        def done() -> bool:
+            return connection.ending is not None or courier.renewal_wanted or courier.restored
+
+        try:
+            async with asyncio.timeout(self._options.connect_timeout_s):
+                await self.changes.until(done)
+                while courier.renewal_wanted and connection.ending is None:
+                    await self._renew(connection, release=False)
+                    await self.changes.until(done)
+        except TimeoutError:
+            await self._give_up(connection, "the server did not confirm the subscriptions in time")
+        if connection.ending is None:
+            courier.release()
+            self.connects += 1
+            self._up_since = self._loop.time()
+            self.changes.signal()
+
+    async def _give_up(self, connection: Connection, why: str) -> None:
+        logger.warning("%s: %s", self._dialer.url, why)
+        connection.abort()
+        await self.changes.until(lambda: connection.ending is not None)
+
+    # Tokens.
+
+    async def _renew(self, connection: Connection, *, release: bool = True) -> None:
+        """Fetches a token, proves it to the server, and sends again what the old one stopped."""
+        courier = self.courier
+        courier.hold()
+        try:
+            async with asyncio.timeout(self._options.connect_timeout_s):
+                await self.tokens.fetch()
+        except (AuthenticationError, TimeoutError) as error:
+            logger.warning(
+                "the token has expired, and there is no new one: %s", str(error) or "no answer in time"
+            )
+            courier.not_renewed()
+        else:
+            if connection.ending is None:
+                await self._prove(connection)
+        self._renew_not_before = self._loop.time() + RENEWAL_PAUSE_S
+        if connection.ending is None and release:
+            courier.release()
+
+    async def _prove(self, connection: Connection) -> None:
+        """Makes the server know the new token, and learns what the old one stopped.
+
+        The proof is a second subscription to the error destination, under another id. Frames of a session are
+        handled in order, so its RECEIPT tells that every frame before it has been answered; and the server
+        learns of the token even when no frame of the application is due. The first subscription goes
+        afterwards, so that no error falls between the two.
+        """
+        courier, old = self.courier, self._errors
+        assert old is not None  # the error destination is where the server said that the token has expired
+        new = self._error_channel("errors-2" if old.id == "errors" else "errors")
+        courier.subscribe_now(new)
+        try:
+            async with asyncio.timeout(self._options.connect_timeout_s):
+                await self.changes.until(
+                    lambda: new.live or new.error is not None or connection.ending is not None
+                )
+        except TimeoutError:
+            await self._give_up(connection, "the server did not answer a new token in time")
+        if connection.ending is None:
+            if new.live:
+                courier.unsubscribe(old, confirm=False)
+                self._errors = new
+            courier.renewed()
+        else:
+            courier.standing.pop(new.id, None)
+
+    def _error_channel(self, name: str) -> Standing:
+        assert self._options.error_destination is not None
+        return Standing(name, self._options.error_destination, self.courier.on_soft_error, early=True)
+
+    # The end.
+
+    async def say_goodbye(self) -> None:
+        """Sends what waits and DISCONNECT, and waits until the server has taken all and closed its side."""
+        self._closing = True
+        connection = self.connection
+        if connection is None or connection.ending is not None:
+            return
+        try:
+            async with asyncio.timeout(self._options.close_timeout_s):
+                await self.changes.until(lambda: connection.ending is not None or not self.courier.queue)
+                connection.disconnect(self.courier.next_name())
+                await self.changes.until(lambda: connection.ending is not None or connection.farewell)
+                connection.close()
+                await self.changes.until(lambda: connection.ending is not None)
+        except TimeoutError:
+            logger.info("%s: the server did not answer DISCONNECT in time", self._dialer.url)
+            connection.abort()
+
+    async def wait_room(self, frame: Outgoing) -> None:
+        """Waits until a frame may fit into the queue, or nothing will make room."""
+        courier = self.courier
+        await self.changes.until(lambda: not courier.may_get_room or courier.queue.full_for(frame) is None)
+
+    async def wait_unsubscribed(self, frame: Outgoing) -> None:
+        """Waits until the server confirms an UNSUBSCRIBE frame, at most ``close_timeout_s``; does not
+        raise where it does not.
+        """
+        frame.outcome = self._loop.create_future()
+        try:
+            async with asyncio.timeout(self._options.close_timeout_s):
+                await frame.outcome
+        except (TimeoutError, RequestError, SessionClosedError) as error:
+            logger.info("UNSUBSCRIBE was not confirmed: %s", str(error) or "no answer in time")
+        finally:
+            self.courier.forget(frame)
+
+    def finish(self, error: StompedeError, *, by_user: bool) -> None:
+        """The client has closed for good. The first reason counts."""
+        if self.closed is None:
+            self._closing = True
+            self.closed = error
+            self.courier.close(self.closed_error, by_user=by_user)
+            self.changes.signal()
+
+
+def _worth_another(error: StompedeError, connection: Connection) -> bool:
+    """Whether an attempt that failed may be repeated."""
+    if isinstance(error, DialError):
+        return error.reconnect
+    # Where the token's origin failed there is no ending: it may be back later, and said nothing about this
+    # server.
+    return connection.ending is None or connection.ending.reconnect
