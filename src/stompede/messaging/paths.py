@@ -66,6 +66,6 @@ def path_converter(name: str, annotation: Any, where: str) -> Callable[[str], An
 
 def _unsupported(name: str, annotation: Any, where: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{where}: path variable {{{name}}} is one segment of text and cannot be a {type_name(annotation)}; "
+        f"{where}: path variable {{{name}}} is one segment of text and cannot have the type {type_name(annotation)}; "
         "use str, int, float, bool, UUID, an Enum or a Literal, or rename the argument if it is the body"
     )
