@@ -48,12 +48,13 @@ def on_subscribe(session: Session, event: stomp.Subscribe) -> None:
             _slowly(session, event)
             return
         principal = credentials.check_nowait(session, event.head.authorization)
-        command: SubscribeCommand | Answer = _command(event)
+        command = _command(event)
         if node.interceptors.wants(SubscribeCommand):
-            command = node.interceptors.run_nowait(_command(event), session)
-            if isinstance(command, Answer):
-                _answer(session, event, event.destination, command.value)
+            outcome = node.interceptors.run_nowait(command, session)
+            if isinstance(outcome, Answer):
+                _answer(session, event, event.destination, outcome.value)
                 return
+            command = outcome
         route = node.routes.find("subscribe", command.destination)
         waits = _check(session, route, principal, event)
         if waits is not None or route.kind is Kind.APP:

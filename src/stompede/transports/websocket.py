@@ -29,7 +29,7 @@ from picows import (
     WSUpgradeResponse,
 )
 from picows.common import WSUpgradeResponseWithListener
-from picows.picows import WSProtocol
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stub leaves the class out
 
 from stompede.transports.base import Acceptor, Framing, Receiver
 from stompede.transports.handshake import HandshakeRefused, Rules, admit
