@@ -1,6 +1,6 @@
 /** The map's own connection: reports in, state out, reconnecting for as long as the page is open. */
 
-import { Client, ReconnectionTimeMode, type IMessage, type StompSubscription } from "@stomp/stompjs";
+import { Client, ReconnectionTimeMode, type IMessage, type StompHeaders, type StompSubscription } from "@stomp/stompjs";
 import { readBatch, readRider, type Report } from "../riders/wire";
 
 export type LinkState = "connecting" | "live" | "waiting" | "paused";
@@ -37,11 +37,14 @@ function refusal(text: string): string {
 export class RidersLink {
   readonly #client: Client;
   readonly #listener: LinkListener;
+  readonly #headers: () => StompHeaders;
   #followed: number | null = null;
   #subscription: StompSubscription | undefined;
 
-  constructor(url: string, listener: LinkListener) {
+  /** @param headers go with CONNECT and SUBSCRIBE: the token, where one is needed to look. */
+  constructor(url: string, headers: () => StompHeaders, listener: LinkListener) {
     this.#listener = listener;
+    this.#headers = headers;
     this.#client = new Client({
       brokerURL: url,
       connectionTimeout: CONNECT_TIMEOUT_MS,
@@ -51,7 +54,10 @@ export class RidersLink {
       reconnectDelay: FIRST_DELAY_MS * (1 + Math.random()),
       maxReconnectDelay: LONGEST_DELAY_MS,
       reconnectTimeMode: ReconnectionTimeMode.EXPONENTIAL,
-      beforeConnect: () => listener.state("connecting"),
+      beforeConnect: (client) => {
+        client.connectHeaders = headers();
+        listener.state("connecting");
+      },
       onConnect: () => this.#connected(),
       onStompError: (frame) => listener.refused(frame.headers["message"] ?? "the node closed the connection"),
       onWebSocketClose: () => {
@@ -78,6 +84,13 @@ export class RidersLink {
     this.#client.activate();
   }
 
+  /** Connects again, with the headers of now. */
+  async renew(): Promise<void> {
+    if (!this.#client.active) return;
+    await this.#client.deactivate();
+    this.#client.activate();
+  }
+
   /** Subscribes to one rider's own topic, or to none. */
   follow(riderId: number | null): void {
     this.#followed = riderId;
@@ -88,7 +101,7 @@ export class RidersLink {
       this.#listener.message();
       const report = readRider(message.body);
       if (report) this.#listener.reports([report], "followed");
-    });
+    }, this.#headers());
   }
 
   #connected(): void {
@@ -96,7 +109,7 @@ export class RidersLink {
     this.#client.subscribe(OVERVIEW, (message: IMessage) => {
       this.#listener.message();
       this.#listener.reports(readBatch(message.body), "overview");
-    });
+    }, this.#headers());
     this.follow(this.#followed);
     this.#listener.state("live");
   }

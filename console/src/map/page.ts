@@ -6,6 +6,7 @@ import { readNearby, type Report } from "../riders/wire";
 import { endpointUrl, type ConsoleConfig } from "../shell/config";
 import { expose } from "../shell/diagnostics";
 import { announce, byId, setNote } from "../shell/dom";
+import { authorization, onToken } from "../shell/token";
 import { createBaseMap, reducedMotion, showCity } from "./base";
 import { FollowCamera } from "./camera";
 import { RidersLink, type LinkState } from "./link";
@@ -44,7 +45,7 @@ class MapPage {
     this.#map = createBaseMap(byId("map"), config);
     this.#overlay = new RiderOverlay(this.#map, this.#store);
     this.#camera = new FollowCamera(this.#map);
-    this.#link = new RidersLink(endpointUrl(config.endpoint), {
+    this.#link = new RidersLink(endpointUrl(config.endpoint), () => this.#headers(), {
       reports: (reports, source) => this.#take(reports, source),
       message: () => this.#figures.messages.add(1, performance.now()),
       state: (state) => this.#changed(state),
@@ -82,6 +83,7 @@ class MapPage {
     byId("unfollow").addEventListener("click", () => this.#follow(null));
     byId("fit").addEventListener("click", () => this.#showAll());
     addEventListener("keydown", (event) => this.#key(event));
+    if (!this.config.demo) onToken(() => void this.#link.renew());
     addEventListener("online", () => void this.#link.hurry());
     document.addEventListener("visibilitychange", () => this.#visibility());
   }
@@ -89,6 +91,11 @@ class MapPage {
   /** Online tiles may fail, as networks do: the streets of the city are there all the same. */
   #mapError(event: ErrorEvent & { sourceId?: string }): void {
     if (event.sourceId !== TILES) setNote(byId("map-message"), `The map could not be drawn: ${event.error.message}`);
+  }
+
+  /** In the demo everybody may look; elsewhere with the token of the login on the other tab. */
+  #headers(): Record<string, string> {
+    return this.config.demo ? {} : authorization();
   }
 
   #take(reports: Report[], source: "overview" | "followed"): void {
@@ -118,7 +125,7 @@ class MapPage {
       radius: String(NEARBY_RADIUS_M),
       limit: String(NEARBY_LIMIT),
     });
-    const response = await fetch(`/api/v1/riders?${query}`).catch(() => undefined);
+    const response = await fetch(`/api/v1/riders?${query}`, { headers: this.#headers() }).catch(() => undefined);
     if (!response?.ok) return; // the topic brings everybody who moves
     const now = performance.now();
     for (const report of readNearby(await response.json())) this.#store.apply(report, now, Date.now());

@@ -3,6 +3,7 @@
 import type { ConsoleConfig } from "../shell/config";
 import { expose } from "../shell/diagnostics";
 import { announce, byId } from "../shell/dom";
+import { setToken } from "../shell/token";
 import { Answers, RenewForm } from "./answers";
 import { ConnectForm, type Opening } from "./connect";
 import { FrameLog } from "./log";
@@ -60,7 +61,7 @@ class StompPage {
   }
 
   #open({ options, token }: Opening): void {
-    this.#session.token = token;
+    setToken(token);
     this.#beats.in = this.#beats.out = 0;
     this.#connect.showToken(token);
     this.#connect.showBeats(0, 0);
@@ -77,7 +78,7 @@ class StompPage {
   /** A new token for the living connection: it goes with the next frames, nothing is opened again. */
   async #logInAgain(login: string, password: string): Promise<void> {
     const { token } = await logIn(login, password);
-    this.#session.token = token;
+    setToken(token);
     this.#connect.showToken(token);
     announce("Logged in again. The connection stayed open.");
   }

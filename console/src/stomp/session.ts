@@ -1,6 +1,11 @@
-/** The test page's connection: what is sent carries the token of the moment; everything that happens is told. */
+/**
+ * The test page's connection: everything that happens is told.
+ *
+ * Each frame carries the token of the moment. The token may change at any time, the connection stays.
+ */
 
 import { Client, Versions, type IFrame, type IMessage, type StompHeaders } from "@stomp/stompjs";
+import { authorization } from "../shell/token";
 import { tappedSocket, type Tap } from "./tap";
 
 export type SessionState = "off" | "connecting" | "on";
@@ -45,8 +50,6 @@ export const ERRORS = "/session/queue/request-error";
 const CONNECT_TIMEOUT_MS = 8_000;
 
 export class TesterSession {
-  /** Goes into every frame that may carry one; may change at any time, the connection stays. */
-  token: string | undefined;
   #client: Client | undefined;
   #codes = 0;
   #subscriptionIds = 0;
@@ -63,7 +66,7 @@ export class TesterSession {
     const client = new Client({
       webSocketFactory: () => tappedSocket(options.url, versions.protocolVersions(), this.listener),
       stompVersions: versions,
-      connectHeaders: { ...options.headers, ...this.#authorization() },
+      connectHeaders: { ...options.headers, ...authorization() },
       connectionTimeout: CONNECT_TIMEOUT_MS,
       heartbeatOutgoing: options.heartOutMs,
       heartbeatIncoming: options.heartInMs,
@@ -92,7 +95,7 @@ export class TesterSession {
     this.#subscriptions.set(id, subscription);
     this.#client?.subscribe(destination, (message) => this.#received(subscription, message), {
       id,
-      ...this.#authorization(),
+      ...authorization(),
       ...(own ? {} : { "client-request-code": this.#nextCode() }),
     });
     this.#told();
@@ -116,7 +119,7 @@ export class TesterSession {
         ...(outgoing.contentType === "" ? {} : { "content-type": outgoing.contentType }),
         ...(code === undefined ? {} : { "client-request-code": code }),
         ...(receipt === undefined ? {} : { receipt }),
-        ...this.#authorization(),
+        ...authorization(),
         ...headers,
       },
     });
@@ -141,10 +144,6 @@ export class TesterSession {
     if (subscription.destination === ERRORS) this.listener.refused(message);
     else if (subscription.destination === REPLIES) this.listener.reply(message);
     this.#told();
-  }
-
-  #authorization(): StompHeaders {
-    return this.token === undefined ? {} : { Authorization: `Bearer ${this.token}` };
   }
 
   #nextCode(): string {

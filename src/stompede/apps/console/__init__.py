@@ -1,6 +1,10 @@
-"""The page at ``/``: a live map of riders and a STOMP test page, served by the node itself."""
+"""The page at ``/``: a live map of riders and a STOMP test page, served by the node itself.
+
+`install` adds it to an application.
+"""
 
 from ._routes import console_router as console_router
-from ._routes import content_security_policy as content_security_policy
+from .install import install as install
+from .settings import ConsoleSettings as ConsoleSettings
 
-__all__ = ["console_router", "content_security_policy"]
+__all__ = ["ConsoleSettings", "console_router", "install"]

@@ -5,16 +5,14 @@
 
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from stompede import ConfigurationError
-
 from . import _assets
 from ._city import ATTRIBUTION, BOUNDS, NAME, city_map
+from ._policy import content_security_policy
 
 _AcceptEncoding = Annotated[str, Header(alias="accept-encoding")]
 _IfNoneMatch = Annotated[str, Header(alias="if-none-match")]
@@ -81,7 +79,7 @@ def console_router(
         ``/map/helsinki.geojson`` and ``/api/v1/console``.
 
     Raises:
-        ConfigurationError: ``tiles`` is not an HTTP URL template.
+        ValueError: ``tiles`` is not an HTTP URL template.
     """
     router = APIRouter(tags=["console"])
     headers = _page_headers(content_security_policy(tiles))
@@ -93,7 +91,7 @@ def console_router(
         city=City(name=NAME, bounds=BOUNDS, attribution=ATTRIBUTION),
     )
 
-    @router.get("/", include_in_schema=False)
+    @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> Response:
         response = _assets.page(static)
         response.headers.update(headers)
@@ -125,31 +123,6 @@ def console_router(
     return router
 
 
-def content_security_policy(tiles: str | None = None) -> str:
-    """The page's Content-Security-Policy: everything from this host, and pictures from that of the tiles.
-
-    MapLibre needs ``blob:`` and ``data:`` for pictures it makes itself; its worker is a file of ours.
-
-    Raises:
-        ConfigurationError: ``tiles`` is not an HTTP URL template.
-    """
-    host = "" if tiles is None else f" {_origin(tiles)}"
-    return "; ".join(
-        (
-            "default-src 'self'",
-            f"img-src 'self' data: blob:{host}",
-            f"connect-src 'self'{host}",
-            "worker-src 'self'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "object-src 'none'",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    )
-
-
 def _page_headers(policy: str) -> dict[str, str]:
     return {
         "Content-Security-Policy": policy,
@@ -157,18 +130,6 @@ def _page_headers(policy: str) -> dict[str, str]:
         "Referrer-Policy": "no-referrer",
         "Cross-Origin-Opener-Policy": "same-origin",
     }
-
-
-def _origin(tiles: str) -> str:
-    """Scheme, host and port of a tile URL template."""
-    parts = urlsplit(tiles)
-    # A placeholder, a space or a semicolon in the host would open the policy to more than one host.
-    plain_host = parts.netloc and not set(parts.netloc) & set("{} ;,'*@")
-    if parts.scheme not in {"http", "https"} or not plain_host or "{z}" not in tiles:
-        raise ConfigurationError(
-            f"tiles {tiles!r}: expected a URL template like https://tile.example.org/{{z}}/{{x}}/{{y}}.png"
-        )
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _city_response(accept_encoding: str, if_none_match: str) -> Response:
