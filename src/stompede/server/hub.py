@@ -32,6 +32,7 @@ from stompede.wire.stomp import Version, escape, message_parts, message_without_
 FLUSH_BYTES: Final = (
     256 * 1024
 )  # a tick with more bodies than this is flushed early, so that no batch grows without bound
+_MAX_SHAPES: Final = 1024
 
 CohortKey = tuple[Framing, Version, str | None]
 
@@ -56,14 +57,34 @@ class HubStatistics(msgspec.Struct, frozen=True):
     encoded: int
 
 
+class Shape:
+    """What cohorts have in common whose bytes differ in nothing but the subscription id.
+
+    Compared by identity: there is one object per kind of cohort, so that looking it up costs no hashing of its parts.
+    """
+
+    __slots__ = ("framing", "length", "version")
+
+    def __init__(self, framing: Framing, version: Version, length: int | None) -> None:
+        self.framing = framing
+        self.version = version
+        self.length = length
+
+
 class Cohort:
-    """Subscribers of one destination that get the same bytes."""
+    """Subscribers of one destination that get the same bytes.
 
-    __slots__ = ("framing", "members", "sid", "version")
+    Attributes:
+        shape: version, framing and length of the id.
+        sid: the id as it stands on the wire; empty where MESSAGE frames name none (STOMP 1.0).
+        members: their outboxes.
+    """
 
-    def __init__(self, key: CohortKey) -> None:
-        self.framing, self.version, subscription = key
-        self.sid = None if subscription is None else escape(self.version, subscription).encode()
+    __slots__ = ("members", "shape", "sid")
+
+    def __init__(self, shape: Shape, sid: bytes) -> None:
+        self.shape = shape
+        self.sid = sid
         self.members: dict[Outbox, None] = {}
 
 
@@ -93,25 +114,21 @@ def is_text(body: bytes) -> bool:
 class _Batch:
     """The messages of one destination in one tick, encoded as often as the cohorts need."""
 
-    __slots__ = ("_messages", "_pieces", "_texts")
+    __slots__ = ("_messages", "_texts")
 
     def __init__(self, messages: list[tuple[str, Message]]) -> None:
         self._messages = messages
         self._texts = [is_text(message.body) for _, message in messages]
-        self._pieces: dict[tuple[Framing, Version, int], list[bytes]] = {}
 
-    def encode(self, cohort: Cohort) -> bytes:
-        """All frames of the tick for one cohort."""
-        sid = cohort.sid
-        if sid is None:
-            return b"".join(self.frames(cohort))
-        key = (cohort.framing, cohort.version, len(sid))
-        pieces = self._pieces.get(key)
-        if pieces is None:
-            pieces = self._pieces[key] = self._cut(*key)
-        return sid.join(pieces)
-
-    def _cut(self, framing: Framing, version: Version, length: int) -> list[bytes]:
+    def pieces(self, shape: Shape) -> list[bytes]:
+        """The frames of the tick, cut at the places where the subscription id stands."""
+        framing, version, length = shape.framing, shape.version, shape.length
+        if length is None:
+            frames = []
+            for (message_id, message), text in zip(self._messages, self._texts, strict=True):
+                payload = message_without_subscription(version, message_id, message)
+                frames.append(framing.header(len(payload), text) + payload)
+            return [b"".join(frames)]
         pieces = []
         tail = b""
         for (message_id, message), text in zip(self._messages, self._texts, strict=True):
@@ -122,15 +139,15 @@ class _Batch:
         return pieces
 
     def frames(self, cohort: Cohort) -> list[bytes]:
-        """The same, one by one: for sockets that are blocked."""
+        """The frames of one cohort, one by one: for sockets that are blocked."""
+        framing, version = cohort.shape.framing, cohort.shape.version
         frames = []
         for (message_id, message), text in zip(self._messages, self._texts, strict=True):
-            if cohort.sid is None:
-                payload = message_without_subscription(cohort.version, message_id, message)
+            if cohort.shape.length is None:
+                payload = message_without_subscription(version, message_id, message)
             else:
-                before, after = message_parts(cohort.version, message_id, message)
-                payload = cohort.sid.join((before, after))
-            frames.append(cohort.framing.header(len(payload), text) + payload)
+                payload = cohort.sid.join(message_parts(version, message_id, message))
+            frames.append(framing.header(len(payload), text) + payload)
         return frames
 
     def keys(self, topic: Topic, cohort: Cohort) -> list[Hashable]:
@@ -160,6 +177,7 @@ class Hub:
         self._id_prefix = id_prefix
         self._policy_of = policy_of
         self._topics: dict[str, Topic] = {}
+        self._shapes: dict[tuple[Framing, Version, int | None], Shape] = {}
         self._dirty: list[Topic] = []
         self._scheduled = False
         self._pending_bytes = 0
@@ -203,10 +221,21 @@ class Hub:
             self.flush()
         cohort = topic.cohorts.get(key)
         if cohort is None:
-            cohort = topic.cohorts[key] = Cohort(key)
+            cohort = topic.cohorts[key] = self._new_cohort(key)
         cohort.members[outbox] = None
         outbox.topics += 1
         self._subscriptions += 1
+
+    def _new_cohort(self, key: CohortKey) -> Cohort:
+        framing, version, subscription = key
+        sid = b"" if subscription is None else escape(version, subscription).encode()
+        kind = (framing, version, None if subscription is None else len(sid))
+        shape = self._shapes.get(kind)
+        if shape is None:
+            if len(self._shapes) >= _MAX_SHAPES:
+                self._shapes.clear()  # cohorts keep theirs; only later ones do not share it
+            shape = self._shapes[kind] = Shape(*kind)
+        return Cohort(shape, sid)
 
     def remove(self, destination: str, key: CohortKey, outbox: Outbox) -> None:
         """Takes a subscriber away; what this tick has gathered for it is delivered before."""
@@ -266,10 +295,15 @@ class Hub:
             topic.pending = []
             batch = _Batch(pending)
             count = len(pending)
+            delivered = 0
+            pieces_of: dict[Shape, list[bytes]] = {}
             for cohort in topic.cohorts.values():
-                data = batch.encode(cohort)
-                self._encoded += 1
-                self._delivered += count * len(cohort.members)
+                shape = cohort.shape
+                pieces = pieces_of.get(shape)
+                if pieces is None:
+                    pieces = pieces_of[shape] = batch.pieces(shape)
+                data = cohort.sid.join(pieces)
+                delivered += len(cohort.members)
                 slow: list[Outbox] | None = None
                 for outbox in cohort.members:
                     if outbox.blocked or (gathered is not None and outbox.topics > 1):
@@ -280,8 +314,10 @@ class Hub:
                         outbox.write(data)
                 if slow is not None:
                     self._deliver_slowly(topic, cohort, batch, data, slow, gathered, overflown)
+            self._encoded += len(topic.cohorts)
+            self._delivered += count * delivered
         if gathered:
-            self._write_gathered(gathered)
+            self._write_gathered(gathered, overflown)
         for outbox in overflown:
             outbox.on_overflow()
 
@@ -309,12 +345,13 @@ class Hub:
                     overflown.append(outbox)
                     break
 
-    def _write_gathered(self, gathered: list[Outbox]) -> None:
+    def _write_gathered(self, gathered: list[Outbox], overflown: list[Outbox]) -> None:
         for outbox in gathered:
             parts = outbox.gathered
             outbox.gathered = None
             if parts is not None and not outbox.closed:
                 if outbox.blocked:  # by one of our own writes of this tick
-                    outbox.offer(b"".join(parts), DEFAULT_POLICY, None)
+                    if outbox.offer(b"".join(parts), DEFAULT_POLICY, None) is Offer.OVERFLOW:
+                        overflown.append(outbox)
                 else:
                     outbox.write(parts[0] if len(parts) == 1 else b"".join(parts))

@@ -338,7 +338,7 @@ class Node:
         """
         route = self.routes.find(operation, destination)
         if route.problem is not None:
-            raise route.problem
+            raise route.problem.with_traceback(None)  # else it would grow with each raise
         if route.gate is not None:
             asking = StompSession(id="http", node_id=self.id, principal=principal)
             waits = route.gate.check(

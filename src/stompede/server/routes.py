@@ -89,7 +89,7 @@ class Routes:
             self._check_use(operation, kind, destination)
         except Problem as problem:
             return Route(destination, kind, problem=problem)
-        gate = self._guards.gate(destination)
+        gate = self._guards.gate(self._prefixes.canonical(destination))
         if kind is not Kind.APP:
             return Route(destination, kind, gate=gate)
         found = self._routers[operation].match(self._prefixes.relative(destination))

@@ -275,7 +275,7 @@ class Session(StompSession):
             if self.credentials_deadline is not None and now >= self.credentials_deadline:
                 self.credentials_deadline = None
                 subscribing.suspend_guarded(self)
-        if self.closed:
+        if self.ended is not None:
             return None
         when = self._next_deadline(now)
         self._bucket = self.node.deadlines.bucket_of(when)

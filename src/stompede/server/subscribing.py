@@ -78,7 +78,7 @@ def _check(
 ) -> Awaitable[None] | None:
     """The guards' word; what an awaitable says comes later."""
     if route.problem is not None:
-        raise route.problem
+        raise route.problem.with_traceback(None)  # else it would grow with each raise
     if route.kind is Kind.USER and principal is None:
         raise Problem("login-required", f"{route.destination} belongs to a member; this session is anonymous")
     if route.gate is None:
@@ -255,9 +255,10 @@ def on_ack(session: Session, event: stomp.Ack | stomp.Nack) -> None:
         session.receipt(event.head)
         return
     session.error_and_end(
-        Disconnects.PROTOCOL, "no subscription acknowledges (ack:client, ack:client-individual), so no message waits for it",
+        Disconnects.PROTOCOL,
+        "no message waits for it: no subscription has ack:client or ack:client-individual",
         receipt_id=event.head.receipt,
-    )  # fmt: skip
+    )
 
 
 # Tokens that run out.
