@@ -40,6 +40,13 @@ def test_prefixes_are_settings_and_there_may_be_several_for_handlers():
     assert prefixes.replies == "/me/amq/queue/replies"
 
 
+def test_a_second_prefix_is_no_way_around_what_is_decided_by_destination():
+    prefixes = Prefixes(app=("/app", "/rider"))
+    assert prefixes.canonical("/rider/commute") == "/app/commute"
+    assert prefixes.canonical("/app/commute") == "/app/commute"
+    assert prefixes.canonical("/topic/rider/1") == "/topic/rider/1"
+
+
 def test_replies_and_errors_have_their_places():
     assert Prefixes().replies == "/session/queue/replies"
     assert Prefixes().errors == "/session/queue/request-error"

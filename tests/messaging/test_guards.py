@@ -130,6 +130,16 @@ async def test_a_guard_may_refuse_with_a_problem_of_its_own():
     assert await allowed(guards_of(("/topic/a", closed)), "subscribe", "/topic/a") == "room-closed"
 
 
+async def test_a_guard_that_forgets_to_await_lets_nobody_pass():
+    guards = guards_of(
+        ("/topic/a", lambda: slow_no()), ("/topic/b", slow_yes), ("/topic/b", lambda: slow_no())
+    )
+    with pytest.raises(TypeError, match="is no async def and returned coroutine; await it there"):
+        await allowed(guards, "subscribe", "/topic/a")
+    with pytest.raises(TypeError, match="await it there"):
+        await allowed(guards, "subscribe", "/topic/b")
+
+
 async def test_a_guard_that_forgets_to_return_denies():
     def forgot(): ...
     async def forgot_slowly(): ...

@@ -137,6 +137,17 @@ async def test_async_interceptors_are_awaited_in_their_order():
     assert log == [("a", "SendCommand", "s-1"), "slow", ("b", "SendCommand", "s-1")]
 
 
+async def test_a_callable_object_may_be_an_async_interceptor():
+    class Slow:
+        async def __call__(self, command: SendCommand, session: StompSession) -> Answer:
+            return Answer(1)
+
+    chain = chain_of(Slow())
+    assert chain.needs_await(SendCommand)
+    assert not chain.wants(SubscribeCommand)
+    assert await chain.run(SEND, SESSION) == Answer(1)
+
+
 def test_one_that_is_added_later_counts():
     chain = InterceptorChain()
     assert not chain.wants(SendCommand)

@@ -92,6 +92,16 @@ class Prefixes:
                 return destination[len(prefix) - 1 :]
         return destination
 
+    def canonical(self, destination: str) -> str:
+        """Writes an application destination with the first of the application prefixes; others stay.
+
+        Whatever decides about destinations must use it, or a second prefix would be a way around.
+        """
+        for prefix in self._app_slash[1:]:
+            if destination.startswith(prefix):
+                return f"{self.app[0]}{destination[len(prefix) - 1 :]}"
+        return destination
+
 
 def check_destination(destination: str, *, max_length: int) -> None:
     """Refuses what no client may name in a SEND or SUBSCRIBE.

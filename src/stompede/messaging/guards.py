@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Awaitable, Callable, Sequence
+from inspect import isawaitable, iscoroutine
 from typing import Any, Final, Literal, TypeAlias, final
 
 import msgspec
@@ -81,7 +82,7 @@ class Gate:
         for index, (guard, path) in enumerate(guards):
             if guard.is_async:
                 return _check_rest(operation, guards[index:], invocation)
-            if not guard.call(_with_path(invocation, path)):
+            if not _is_true(guard.call(_with_path(invocation, path)), guard):
                 raise _denied(operation)
         return None
 
@@ -188,8 +189,19 @@ def _with_path(invocation: Invocation, path: typing.Mapping[str, str]) -> Invoca
 async def _check_rest(operation: Operation, guards: Sequence[_Bound], invocation: Invocation) -> None:
     for guard, path in guards:
         allowed = guard.call(_with_path(invocation, path))
-        if not (await allowed if guard.is_async else allowed):
+        if not (await allowed if guard.is_async else _is_true(allowed, guard)):
             raise _denied(operation)
+
+
+def _is_true(allowed: Any, guard: Guard) -> bool:
+    # A coroutine is true whatever it would have said: a guard that forgets to await must not let all pass.
+    if isawaitable(allowed):
+        if iscoroutine(allowed):
+            allowed.close()
+        raise TypeError(
+            f"{guard.where} is no async def and returned {type(allowed).__name__}; await it there"
+        )
+    return bool(allowed)
 
 
 def _denied(operation: Operation) -> Problem:

@@ -13,6 +13,7 @@ import msgspec
 from stompede.errors import ConfigurationError
 from stompede.messaging._naming import describe, type_hints
 from stompede.messaging.commands import Answer, Command, SendCommand, SubscribeCommand
+from stompede.messaging.dependencies import Style, style_of
 from stompede.messaging.session import StompSession
 
 C = TypeVar("C", bound=Command)
@@ -61,7 +62,7 @@ class InterceptorChain:
                 f"{name}: an interceptor takes two arguments: (command: Command, session: StompSession)"
             )
         sees = _commands_of(type_hints(func, name).get(parameters[0].name, Command), name)
-        self._entries.append(_Entry(func, name, inspect.iscoroutinefunction(func), sees))
+        self._entries.append(_Entry(func, name, style_of(func) is Style.ASYNC, sees))
         self._by_type.clear()
 
     def wants(self, command_type: type[Command]) -> bool:
