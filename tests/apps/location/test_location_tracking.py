@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from stompede import BusError, Principal, Problem
+from stompede import BusError, LimitError, Principal, Problem
 from stompede.apps.location import (
     Commute,
     CommuteAnswer,
@@ -25,8 +25,13 @@ NOW = 1_400_000_000.0
 class Routes:
     def __init__(self) -> None:
         self.urls: dict[str, str] = {}
+        self.puts = 0
+        self.full = False
 
     async def put(self, key: str, url: str) -> None:
+        if self.full:
+            raise LimitError("routing table entries", 0)
+        self.puts += 1
         self.urls[key] = url
 
     async def get(self, key: str) -> str | None:
@@ -116,6 +121,31 @@ async def test_the_shift_enters_the_routing_table_and_leaves_it() -> None:
     assert world.routes.urls == {}
     assert await world.index.get(7) is None
     assert [update.work_status.value for _, update, _ in world.published] == ["INIT", "WORKING", "DONE"]
+
+
+async def test_reports_of_a_shift_keep_its_route_alive_and_silence_lets_it_go() -> None:
+    world = World(route_ttl_s=300)
+    await world.report(6)
+    await world.report(7, WorkStatus.INIT)
+    for _ in range(250):
+        world.now += 1
+        await world.report(6)
+        await world.report(7)
+    assert world.routes.puts == 1 + 2
+    assert set(world.routes.urls) == {"rider:7"}
+    world.now += 301
+    await world.tracking.publish_changes()
+    await world.report(7)
+    assert world.routes.puts == 3
+
+
+async def test_a_full_routing_table_is_told_and_the_rider_is_seen_nevertheless() -> None:
+    world = World()
+    world.routes.full = True
+    with pytest.raises(Problem, match="unavailable"):
+        await world.report(7, WorkStatus.INIT)
+    assert await world.index.get(7) is not None
+    assert [destination for destination, _, _ in world.published] == ["/topic/rider/7"]
 
 
 async def test_a_late_report_after_the_shift_does_not_bring_the_rider_back() -> None:

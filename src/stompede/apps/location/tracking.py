@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, final
 
 import msgspec
 
-from stompede import BusError, Principal, Problem, SessionClosedError
+from stompede import BusError, LimitError, Principal, Problem, SessionClosedError
 
 from .geo import Fix, GeoIndex, GeoStatistics, Placed
 from .messages import (
@@ -119,6 +119,10 @@ class RiderTracking:
         self._publish: Final = publish
         self._clock: Final = clock
         self._changed: dict[int, RiderUpdate] = {}
+        self._routed: dict[
+            int, float
+        ] = {}  # riders that began their shift here, and when their route was put last
+        self._swept_at = clock()
         self._moved = self._older = self._batches = self._failed = self._dropped = 0
 
     async def commute(self, body: Commute, who: Principal | None) -> CommuteAnswer:
@@ -128,7 +132,9 @@ class RiderTracking:
             The rider's id, once the bus has taken the update; also when the report was too old to count.
 
         Raises:
-            Problem: ``login-required`` or ``forbidden`` when this session may not report for that rider.
+            Problem: ``login-required`` or ``forbidden`` when this session may not report for that rider;
+                ``unavailable`` when the routing table is full: the rider is seen then, but the next INIT or
+                DONE has to put it right.
         """
         rider_id = body.rider_id
         if not self.demo:
@@ -146,11 +152,33 @@ class RiderTracking:
         taken = self._publish(rider_topic(rider_id), update)
         if taken is not None:
             await taken
-        if body.work_status is WorkStatus.INIT:
-            await self.routes.put(rider_key(rider_id), self.node_url())
-        elif body.work_status is WorkStatus.DONE:
-            await self.routes.remove(rider_key(rider_id))
+        await self._route(rider_id, body.work_status)
         return CommuteAnswer(rider_id)
+
+    async def _route(self, rider_id: int, status: WorkStatus) -> None:
+        """INIT enters the routing table, the shift's further reports keep the entry alive, DONE takes it out."""
+        if status is WorkStatus.DONE:
+            self._routed.pop(rider_id, None)
+            await self.routes.remove(rider_key(rider_id))
+            return
+        now = self._clock()
+        if status is not WorkStatus.INIT:
+            routed_at = self._routed.get(rider_id)
+            if routed_at is None or now - routed_at < self.settings.route_ttl_s / 3.0:
+                return
+        try:
+            await self.routes.put(rider_key(rider_id), self.node_url())
+        except LimitError as error:
+            raise Problem("unavailable", f"the routing table has no room for rider {rider_id} now") from error
+        self._routed[rider_id] = now
+
+    def _forget_routes(self) -> None:
+        """Forget whose shift ended without a word: the table has let go of them, too."""
+        now = self._clock()
+        if abs(now - self._swept_at) >= self.settings.route_ttl_s:
+            self._swept_at = now
+            before = now - self.settings.route_ttl_s
+            self._routed = {rider_id: at for rider_id, at in self._routed.items() if at >= before}
 
     def _check_own(self, rider_id: int, who: Principal | None) -> None:
         if who is None:
@@ -175,6 +203,7 @@ class RiderTracking:
         Returns:
             How many riders were published.
         """
+        self._forget_routes()
         changed, self._changed = self._changed, {}
         if not changed:
             return 0

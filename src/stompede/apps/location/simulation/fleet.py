@@ -98,6 +98,11 @@ class Fleet:
             for number in range(count):
                 group.create_task(self._serve(riders[number::count]), name=f"connection {number}")
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping
+
     def stop(self) -> None:
         """End all shifts as soon as possible. Idempotent."""
         self._stopping = True
