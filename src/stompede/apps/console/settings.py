@@ -28,6 +28,7 @@ class ConsoleSettings(BaseSettings):
     @classmethod
     def _is_template(cls, tiles: str | None) -> str | None:
         """Tells a wrong template at start, not to the first browser."""
-        if tiles is not None:
-            tile_host(tiles)
-        return tiles or None
+        if not tiles:
+            return None
+        tile_host(tiles)
+        return tiles
