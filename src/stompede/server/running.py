@@ -10,7 +10,7 @@ task that is parked, is made the current one for that step (``asyncio`` offers `
 implementers of tasks: "Extending asyncio", "Task lifetime support"). If the handler waits, that very carrier goes
 on with it; so what the first step asked of its task (a timeout, a cancellation) finds the right one.
 
-`start` must be called outside of any task: from a callback of the loop.
+Called from within a task, `start` waits for the next turn of the loop.
 """
 
 from __future__ import annotations
@@ -175,7 +175,12 @@ class HandlerRunner:
     def _step(self, coro: Coroutine[Any, Any, Any], finish: Finish) -> None:
         carrier = self._idle[-1]
         task = carrier.task
-        _enter_task(self._loop, task)
+        try:
+            _enter_task(self._loop, task)
+        except RuntimeError:  # a task is current: step out of it first
+            self._started -= 1
+            self._loop.call_soon(self.start, coro, finish)
+            return
         try:
             waits_for = coro.send(None)
         except StopIteration as stop:
@@ -208,6 +213,9 @@ class HandlerRunner:
         """A carrier is ready for work."""
         self._starting = 0
         self._busy.pop(carrier, None)
+        if self._closing:  # it was still starting when `close` came
+            carrier.task.cancel()
+            return
         self._idle.append(carrier)
         if self._waiting:
             self._loop.call_soon(self._work_off)
