@@ -104,8 +104,7 @@ class Stompede:
             publish: topic or queue that the result is published to; may use the pattern's variables. ``None``
                 as result publishes nothing.
             reply: whether the result goes back to the asking session, with its ``client-request-code``, on
-                ``/session/queue/replies``.
-                By default it does exactly where there is no ``publish``.
+                ``/session/queue/replies``. By default it does exactly where there is no ``publish``.
 
         Raises:
             ConfigurationError: at registration, with a sentence that says where and how to mend it.
@@ -149,10 +148,8 @@ class Stompede:
         """Decides who may subscribe or send to the destinations that a pattern names.
 
         The function returns a bool, or raises `Problem`; its arguments are bound like a handler's, without a
-        body. Once any guard names a
-        destination, an operation that no guard allows is denied, and all guards that match must agree. A
-        guard that is ``def`` runs on the loop and must
-        not block.
+        body. Once any guard names a destination, an operation that no guard allows is denied, and all guards
+        that match must agree. A guard that is ``def`` runs on the loop and must not block.
 
         Args:
             pattern: whole destination, for example ``/topic/rooms/{room}``.
@@ -171,8 +168,7 @@ class Stompede:
         registration.
 
         ``(command, session)``: ``None`` lets the command pass; a changed command goes on instead; an `Answer`
-        ends its way; `Problem` refuses.
-        Annotate the first argument with the commands that it wants to see.
+        ends its way; `Problem` refuses. Annotate the first argument with the commands that it wants to see.
         """
         self._program.interceptors.add(func)
         return func
@@ -209,7 +205,8 @@ class Stompede:
     def authenticate(self, func: F) -> F:
         """Proves ``login`` and ``passcode`` of CONNECT: ``(login, passcode) -> Principal``, sync or async.
 
-        Where it has a parameter ``client_address`` it gets the client's IP address there, to slow down guessing.
+        Where it has a parameter ``client_address`` it gets the client's IP address there, to slow down
+        guessing.
 
         Raise `AuthenticationError` ``login-failed`` to refuse. Without such a function the two headers are
         not looked at, and tokens alone count.

@@ -1,8 +1,7 @@
 """The contract of a bus: how publications reach all nodes, this one included.
 
 A bus carries opaque items on named channels. Whoever made it says how an item becomes bytes, where bytes are
-needed at all: the memory bus
-hands the object itself on.
+needed at all: the memory bus hands the object itself on.
 
 Guarantees that every bus gives:
 
@@ -54,8 +53,7 @@ class Bus(Protocol[T]):
 
         Returns:
             ``None`` when the bus has taken it already; else an awaitable that ends when it has. Cancelling it
-            does not take the
-            item back.
+            does not take the item back.
 
         Raises:
             BusError: the item was not taken (also from the awaitable).

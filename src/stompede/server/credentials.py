@@ -1,10 +1,9 @@
 """Who speaks: the token of a frame held against the session.
 
 Checked per message, not only at connect. A token is verified once and remembered by the verifier until it
-expires, so this is one look-up. A valid
-token on any frame renews the session; an expired one is a soft error, and the session lives on. An anonymous
-session becomes a member's once;
-afterwards every token must name the same member.
+expires, so this is one look-up. A valid token on any frame renews the session; an expired one is a soft
+error, and the session lives on. An anonymous session becomes a member's once; afterwards every token must
+name the same member.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """One clock for all sessions of a node: buckets of deadlines instead of a timer each.
 
 A deadline is put into the bucket of its quarter of a second. Once per quarter the buckets that are due are
-emptied. What moves its deadline
-often (every frame from a client moves the one of its heart-beat) does not move between buckets: when its
-bucket is due it says when it really
-wants to be looked at again.
+emptied. What moves its deadline often (every frame from a client moves the one of its heart-beat) does not
+move between buckets: when its bucket is due it says when it really wants to be looked at again.
 """
 
 from __future__ import annotations

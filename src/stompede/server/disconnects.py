@@ -1,10 +1,8 @@
 """The one table of all the ways in which a connection ends.
 
 ``code`` and ``reason`` go into the WebSocket close frame; where the client speaks STOMP it gets them in an
-ERROR frame before, with the
-header ``reconnect``. Codes 1000-1015 are RFC 6455's; 4000-4499 are ours and mean "come back", 4500-4999 are
-ours and mean "stay away,
-coming back as you are changes nothing".
+ERROR frame before, with the header ``reconnect``. Codes 1000-1015 are RFC 6455's; 4000-4499 are ours and mean
+"come back", 4500-4999 are ours and mean "stay away, coming back as you are changes nothing".
 """
 
 from __future__ import annotations

@@ -1,17 +1,14 @@
 """The fan-out: from publications to the sockets of this node's subscribers.
 
 Ticks and cohorts. Publications of one turn of the event loop are gathered per destination. At its end,
-`Hub.flush` goes through the
-destinations that got something. Subscribers of a destination stand in *cohorts*: same protocol version, same
-subscription id, same framing. A
-cohort's MESSAGE frames of the tick, WebSocket headers included, are one `bytes` object that is made once and
-written once to every member.
+`Hub.flush` goes through the destinations that got something. Subscribers of a destination stand in *cohorts*:
+same protocol version, same subscription id, same framing. A cohort's MESSAGE frames of the tick, WebSocket
+headers included, are one `bytes` object that is made once and written once to every member.
 
 Cohorts that differ only in the subscription id share nearly everything: a frame is ``before + id + after``,
-and for ids of one length even the
-WebSocket header is the same. So a tick's frames are cut into pieces at the places where the id stands, and
-the bytes for one cohort
-are ``id.join(pieces)``: one call in C, however many messages the tick has.
+and for ids of one length even the WebSocket header is the same. So a tick's frames are cut into pieces at the
+places where the id stands, and the bytes for one cohort are ``id.join(pieces)``: one call in C, however many
+messages the tick has.
 
 There is no await in here, and no work per subscriber and message, but for sockets that are blocked.
 """
@@ -60,7 +57,8 @@ class HubStatistics(msgspec.Struct, frozen=True):
 class Shape:
     """What cohorts have in common whose bytes differ in nothing but the subscription id.
 
-    Compared by identity: there is one object per kind of cohort, so that looking it up costs no hashing of its parts.
+    Compared by identity: there is one object per kind of cohort, so that looking it up costs no hashing of
+    its parts.
     """
 
     __slots__ = ("framing", "length", "version")

@@ -1,10 +1,9 @@
 """What goes out to one session, and what happens when it does not go fast enough.
 
 While the kernel takes everything, an outbox is one attribute look-up: the hub calls `Outbox.write`, the bound
-method of the socket's own
-transport. When the kernel leaves something over (`block`), frames are queued here one by one, bounded in
-bytes and in age, by the policy of the
-destination that they belong to; `drain` writes them when the socket is empty again.
+method of the socket's own transport. When the kernel leaves something over (`block`), frames are queued here
+one by one, bounded in bytes and in age, by the policy of the destination that they belong to; `drain` writes
+them when the socket is empty again.
 """
 
 from __future__ import annotations

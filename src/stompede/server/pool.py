@@ -73,8 +73,8 @@ class Pool:
         return await asyncio.wrap_future(future, loop=loop)
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
-        # In the thread that did the work; the counters belong to the loop. A loop that is closed
-        # counts nothing any more.
+        # In the thread that did the work; the counters belong to the loop. A loop that is closed counts
+        # nothing any more.
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._count_done)
 

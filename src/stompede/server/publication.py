@@ -13,8 +13,7 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         message: destination, body, content type and headers.
         principal: ``None``: everybody subscribed to the destination. With a destination under the session
-            prefix: the id of the one
-            session. With one under the user prefix: the name of the member.
+            prefix: the id of the one session. With one under the user prefix: the name of the member.
     """
 
     message: Message

@@ -1,14 +1,14 @@
 """Running handlers without a task each.
 
 Most `async def` handlers never really wait: they compute and return. A task for each would cost more than the
-handler. So the first step of a
-handler is taken at once, in the callback that read its message; only when it waits for something does a task
-take it over.
+handler. So the first step of a handler is taken at once, in the callback that read its message; only when it
+waits for something does a task take it over.
 
-The first step needs a current task, or ``asyncio.timeout`` and friends would refuse to work. So a *carrier*, a
-task that is parked, is made the current one for that step (``asyncio`` offers `_enter_task` and `_leave_task` to
-implementers of tasks: "Extending asyncio", "Task lifetime support"). If the handler waits, that very carrier goes
-on with it; so what the first step asked of its task (a timeout, a cancellation) finds the right one.
+The first step needs a current task, or ``asyncio.timeout`` and friends would refuse to work. So a *carrier*,
+a task that is parked, is made the current one for that step (``asyncio`` offers `_enter_task` and
+`_leave_task` to implementers of tasks: "Extending asyncio", "Task lifetime support"). If the handler waits,
+that very carrier goes on with it; so what the first step asked of its task (a timeout, a cancellation) finds
+the right one.
 
 Called from within a task, `start` waits for the next turn of the loop.
 """

@@ -1,8 +1,7 @@
 """SEND: to a handler, or straight to the broker. The hot path.
 
 A RECEIPT for a SEND means: the bus took it. For ``/app`` it means: the handler returned and the bus took what
-it published. On a soft error there is no
-RECEIPT; the error carries the ``receipt-id``.
+it published. On a soft error there is no RECEIPT; the error carries the ``receipt-id``.
 """
 
 from __future__ import annotations

@@ -2,13 +2,11 @@
 above.
 
 This module has the session's life: bytes in, events in order, answers out, deadlines, the end. What a command
-does stands in modules of
-its own: `connecting`, `subscribing`, `sending`, and `credentials`.
+does stands in modules of its own: `connecting`, `subscribing`, `sending`, and `credentials`.
 
 Order: events of a session are handled one after the other. While one waits (a handler, a guard, a login),
-`busy` is set, no further event is
-taken from the wire, and when enough bytes have come in meanwhile, the socket is not read: the client feels
-it, nobody else does.
+`busy` is set, no further event is taken from the wire, and when enough bytes have come in meanwhile, the
+socket is not read: the client feels it, nobody else does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Every setting of a node, with its unit and the reason for its default.
 
 The fields here are the one source: the environment (``STOMPEDE_*``), the TOML file, the command line and the
-table in the
-documentation are all made from them.
+table in the documentation are all made from them.
 """
 
 from __future__ import annotations

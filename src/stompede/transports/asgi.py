@@ -1,8 +1,7 @@
 """WebSocket by plain ASGI: the slower way, for any other server than uvicorn with picows.
 
 Behind the same boundary as the fast one. What the hub has made ready for a socket is taken apart again into
-its messages, since ASGI wants them one
-by one.
+its messages, since ASGI wants them one by one.
 """
 
 from __future__ import annotations

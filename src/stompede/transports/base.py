@@ -1,14 +1,12 @@
 """The boundary between sockets and sessions.
 
 A transport carries the payload bytes of messages and knows nothing of what stands in them. A receiver stands
-above it. Everything is
-called on the node's loop; nothing here waits.
+above it. Everything is called on the node's loop; nothing here waits.
 
 Flow control goes both ways. `Transport.write` always takes the bytes; when the kernel did not take all of
-them at once, the transport
-calls `Receiver.paused` before `write` returns and `Receiver.resumed` when it is empty again. A receiver that
-is paused must keep
-what it has and write it later, so a transport holds at most what one call of `write` gave it.
+them at once, the transport calls `Receiver.paused` before `write` returns and `Receiver.resumed` when it is
+empty again. A receiver that is paused must keep what it has and write it later, so a transport holds at most
+what one call of `write` gave it.
 """
 
 from __future__ import annotations

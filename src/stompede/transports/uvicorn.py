@@ -12,8 +12,7 @@ def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
     """Builds the class for uvicorn's ``http`` option.
 
     uvicorn waits without end for the first request of a connection; here the connection is closed when the
-    head of the request, a WebSocket
-    handshake or any other, is not complete in time.
+    head of the request, a WebSocket handshake or any other, is not complete in time.
 
     Args:
         handshake_timeout_s: seconds from the accepted connection to the end of the request's head.

@@ -1,14 +1,12 @@
 """WebSocket by picows, on the port of uvicorn.
 
 uvicorn reads the HTTP request; for an upgrade it makes an object of the class that its ``ws`` option names,
-hands it the socket's
-transport and the bytes of the request, and makes it the socket's protocol. `websocket_protocol` builds that
-class. From then on bytes go from
-the socket to picows' frame parser and on to the `Receiver`, with nothing of ASGI between.
+hands it the socket's transport and the bytes of the request, and makes it the socket's protocol.
+`websocket_protocol` builds that class. From then on bytes go from the socket to picows' frame parser and on
+to the `Receiver`, with nothing of ASGI between.
 
 Frames that the hub has made ready are written to the socket's own transport, not through picows' ``send``,
-which would build a header for
-each: `Transport.write` is the bound method of the socket's transport itself.
+which would build a header for each: `Transport.write` is the bound method of the socket's transport itself.
 """
 
 from __future__ import annotations
@@ -97,8 +95,8 @@ class WebSocketConnection(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._ws = transport
         self._socket = transport.underlying_transport
-        # With a high-water mark of zero `pause_writing` comes from within `write` as soon as the
-        # kernel leaves something over.
+        # With a high-water mark of zero `pause_writing` comes from within `write` as soon as the kernel
+        # leaves something over.
         self._socket.set_write_buffer_limits(high=0)
         self.write = self._socket.write
         # The handshake is over: its headers need not be kept for the life of the connection.
@@ -303,8 +301,8 @@ def websocket_protocol(
             socket = self.transport.underlying_transport
             protocol.connection_made(socket)
             protocol.data_received(data)
-            # uvicorn makes this object the socket's protocol when we return; ours is a step
-            # later, before any new byte is read.
+            # uvicorn makes this object the socket's protocol when we return; ours is a step later, before any
+            # new byte is read.
             asyncio.get_running_loop().call_soon(socket.set_protocol, protocol)
 
     return cast("type[asyncio.Protocol]", UpgradedConnection)
