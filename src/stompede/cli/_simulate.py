@@ -68,7 +68,7 @@ FirstId = Annotated[int, typer.Option(min=0, help="Id of the first rider on the 
 Destination = Annotated[str, typer.Option(help="Where positions are sent.")]
 Token = Annotated[
     str | None,
-    typer.Option(help="Bearer token to connect with.", envvar="STOMPEDE_TOKEN", show_default=False),
+    typer.Option(help="Bearer token of the one rider, where there are accounts.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON, and no progress.")]
 

@@ -23,7 +23,6 @@ from .figures import FleetStatistics, LatencyHistogram
 from .rider import Step
 
 _LATE_S: Final = 1.0
-_RETRY_S: Final = 1.0
 _CONNECTING_AT_ONCE: Final = 32
 
 
@@ -52,6 +51,7 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
         connections: connections that the riders share; ``None`` gives each its own.
         destination: where positions are sent.
         answer_timeout_s: longest wait for an answer, seconds.
+        retry_s: pause before another connection is tried, seconds.
         give_up_s: how long the first connection is tried for, seconds. A node that starts at the same time
             needs some.
     """
@@ -60,6 +60,7 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     destination: str = "/app/commute"
     answer_timeout_s: float = 10.0
     give_up_s: float = 30.0
+    retry_s: float = 1.0
 
 
 @final
@@ -138,7 +139,7 @@ class Fleet:
                 self._fail("connection-failed", error)
                 if not self._ever_connected and self._passed_s() > self._options.give_up_s:
                     return
-                await self._sleep(_RETRY_S)
+                await self._sleep(self._options.retry_s)
 
     async def _connected_ride(self, shifts: list[_Shift]) -> None:
         async with AsyncExitStack() as stack:
