@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 from stompede._app import Stompede as Stompede
 from stompede._types import Principal as Principal
 from stompede.auth import TokenIssuer as TokenIssuer
+from stompede.client import connect as connect
 from stompede.errors import AccessError as AccessError
 from stompede.errors import AuthenticationError as AuthenticationError
 from stompede.errors import BusError as BusError
@@ -66,4 +67,5 @@ __all__ = [
     "SubscribeCommand",
     "TokenIssuer",
     "UnsubscribeCommand",
+    "connect",
 ]
