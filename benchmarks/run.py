@@ -125,7 +125,7 @@ def _complain(outcomes: Sequence[Outcome], *, strict: bool) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """The command line; returns the exit code: 2 when nothing could be measured."""
     known = scenarios()
     given = _parse(arguments, [scenario.name for scenario in known])
     compile_load()
@@ -137,7 +137,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for scenario in known:
         if given.names and scenario.name not in given.names:
             continue
-        outcome = bench.run(scenario)
+        try:
+            outcome = bench.run(scenario)
+        except ServerError as error:
+            print(error, file=sys.stderr)
+            return 2
         outcomes.append(outcome)
         print(json.dumps({**outcome.as_json(), **about}), flush=True)
     print(table(outcomes), file=sys.stderr)

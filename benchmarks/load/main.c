@@ -212,6 +212,11 @@ static void compare(int *too_few, int *too_many)
     }
 }
 
+static double per(double amount, double of)
+{
+    return of > 0 ? amount / of : 0;
+}
+
 static bool report(bool all_open, double opening_s, double opening_cpu_s, const long resident[3], struct reading from, struct reading to)
 {
     int too_few, too_many;
@@ -221,14 +226,14 @@ static bool report(bool all_open, double opening_s, double opening_cpu_s, const 
     bool whole = all_open && !too_few && !too_many && !totals.errors && !totals.gaps && !totals.disorder && !totals.duplicates &&
                  !totals.misdelivered;
     printf("{\"ok\":%s,\"subscribers\":%d,\"ready\":%d,\"openingS\":%.3f,\"connectsPerS\":%.0f,\"connectsPerCpuS\":%.0f,",
-           whole ? "true" : "false", options.subscribers, totals.ready, opening_s, options.subscribers / opening_s,
-           opening_cpu_s > 0 ? options.subscribers / opening_cpu_s : 0);
+           whole ? "true" : "false", options.subscribers, totals.ready, opening_s, per(options.subscribers, opening_s),
+           per(options.subscribers, opening_cpu_s));
     printf("\"bytesPerConnection\":%.0f,\"bytesPerConnectionHeld\":%.0f,\"heartBeats\":%lu,",
            (double)(resident[1] - resident[0]) / options.subscribers, (double)(resident[2] - resident[0]) / options.subscribers,
            totals.heart_beats);
     printf("\"seconds\":%.3f,\"publishedPerS\":%.0f,\"deliveredPerS\":%.0f,\"deliveredPerCpuS\":%.0f,\"serverCores\":%.3f,\"ownCores\":%.3f,",
-           wall, (to.published - from.published) / wall, delivered / wall, cpu > 0 ? delivered / cpu : 0, cpu / wall,
-           (to.own_cpu_s - from.own_cpu_s) / wall);
+           wall, per(to.published - from.published, wall), per(delivered, wall), per(delivered, cpu), per(cpu, wall),
+           per(to.own_cpu_s - from.own_cpu_s, wall));
     printf("\"p50Us\":%.1f,\"p90Us\":%.1f,\"p99Us\":%.1f,\"p999Us\":%.1f,\"maxUs\":%.1f,", latency_us(.5), latency_us(.9),
            latency_us(.99), latency_us(.999), latency_max_us());
     printf("\"expected\":%lu,\"received\":%lu,\"clientsWithTooFew\":%d,\"clientsWithTooMany\":%d,\"gaps\":%lu,\"disorder\":%lu,"
