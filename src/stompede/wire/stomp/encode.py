@@ -1,14 +1,27 @@
-"""Stub."""
+"""Frames into bytes.
+
+Fan-out makes a MESSAGE once for all subscribers that differ only in their subscription id; so it is written as what stands before
+the id and what stands after it. A content-length is always there: bodies may hold NUL octets, and the reader need not search.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from stompede._types import NO_HEADERS
+from stompede.wire.stomp.escaping import escape
+from stompede.wire.stomp.tables import RULES
 from stompede.wire.stomp.versions import Version
+
+_BEFORE: Final = b"MESSAGE\nsubscription:"
+
+# What `message_parts` writes itself, so that a header of the application cannot say it a second time.
+_OWN: Final = frozenset(
+    {"subscription", "message-id", "destination", "content-type", "content-length", "ack"}
+)
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -29,25 +42,134 @@ class Publishable(Protocol):
     """What a MESSAGE is made from; `stompede.messaging.message.Message` is one."""
 
     @property
-    def destination(self) -> str: ...
+    def destination(self) -> str:
+        """Where it was sent or published to."""
+        ...
+
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> bytes:
+        """The payload."""
+        ...
+
     @property
-    def content_type(self) -> str | None: ...
+    def content_type(self) -> str | None:
+        """MIME type of the payload."""
+        ...
+
     @property
-    def headers(self) -> Mapping[str, str]: ...
+    def headers(self) -> Mapping[str, str]:
+        """Further headers."""
+        ...
 
 
 def encode_frame(version: Version | None, frame: Frame) -> bytes:
-    """Any frame."""
-    raise NotImplementedError
+    """Writes any frame, with a content-length where it has a body and names none.
+
+    Args:
+        version: the version that is spoken, ``None`` before it is agreed on.
+        frame: what to write; its headers are escaped as the version and the command want it.
+    """
+    escapes = version if RULES[frame.command].escaped else None
+    lines = [frame.command]
+    for name, value in frame.headers.items():
+        lines.append(f"{_name(escapes, name)}:{escape(escapes, value)}")
+    if frame.body and "content-length" not in frame.headers:
+        lines.append(f"content-length:{len(frame.body)}")
+    return "\n".join(lines).encode() + b"\n\n" + frame.body + b"\0"
 
 
-def message_parts(version: Version, message_id: str, message: Publishable) -> tuple[bytes, bytes]:
-    """What stands before and after the escaped subscription id in a MESSAGE frame."""
-    raise NotImplementedError
+def message_parts(version: Version, message_id: str | bytes, message: Publishable) -> tuple[bytes, bytes]:
+    """What stands before and after the escaped subscription id in a MESSAGE frame.
+
+    Args:
+        version: the subscribers' version.
+        message_id: unique id of the message, unescaped.
+        message: what to deliver.
+
+    Returns:
+        ``(before, after)``: the frame is ``before + escape(version, subscription).encode() + after``.
+    """
+    return _BEFORE, b"\n" + _after(version, message_id, message)
 
 
-def message_without_subscription(version: Version, message_id: str, message: Publishable) -> bytes:
-    """A MESSAGE for a 1.0 subscriber that gave no id."""
-    raise NotImplementedError
+def message_without_subscription(version: Version, message_id: str | bytes, message: Publishable) -> bytes:
+    """A whole MESSAGE for a 1.0 subscriber that gave no id."""
+    return b"MESSAGE\n" + _after(version, message_id, message)
+
+
+def encode_message(
+    version: Version, message_id: str | bytes, message: Publishable, subscription: str | None, ack: str | None
+) -> bytes:
+    """A whole MESSAGE for one subscriber.
+
+    Args:
+        version: the subscriber's version.
+        message_id: unique id of the message.
+        message: what to deliver.
+        subscription: the subscription's id, ``None`` where a 1.0 client gave none.
+        ack: what the client acknowledges it by, where it must (1.2).
+    """
+    start = "MESSAGE\n"
+    if subscription is not None:
+        start = f"MESSAGE\nsubscription:{escape(version, subscription)}\n"
+    if ack is not None:
+        start = f"{start}ack:{escape(version, ack)}\n"
+    return start.encode() + _after(version, message_id, message)
+
+
+def encode_error(
+    version: Version | None, message: str, detail: str, receipt_id: str | None, headers: Mapping[str, str]
+) -> bytes:
+    """An ERROR frame.
+
+    Args:
+        version: the version that is spoken, ``None`` before it is agreed on.
+        message: a few words, for the ``message`` header.
+        detail: more, for the body.
+        receipt_id: the receipt that the frame in question asked for.
+        headers: further headers.
+    """
+    if version is None:
+        # The client may read this by any version; a backslash could be an undefined escape there. A receipt-id of that
+        # time was not unescaped and goes back as it came.
+        message = message.replace("\\", "/")
+    body = detail.encode("utf-8", "replace")
+    said = {"message": message}
+    if receipt_id is not None:
+        said["receipt-id"] = receipt_id
+    said.update(headers)
+    said["content-type"] = "text/plain"
+    said["content-length"] = str(len(body))
+    return encode_frame(version, Frame("ERROR", said, body))
+
+
+def _after(version: Version, message_id: str | bytes, message: Publishable) -> bytes:
+    """All that follows the subscription."""
+    body = message.body
+    content_type = message.content_type
+    own = message_id if isinstance(message_id, str) else message_id.decode()
+    destination = message.destination
+    head = (
+        f"message-id:{escape(version, own)}\ndestination:{escape(version, destination)}\n"
+        f"content-length:{len(body)}\n"
+        if content_type is None
+        else f"message-id:{escape(version, own)}\ndestination:{escape(version, destination)}\n"
+        f"content-type:{escape(version, content_type)}\ncontent-length:{len(body)}\n"
+    )
+    if message.headers:
+        head += "".join(
+            [
+                f"{_name(version, name)}:{escape(version, value)}\n"
+                for name, value in message.headers.items()
+                if name not in _OWN
+            ]
+        )
+    return b"%b\n%b\0" % (head.encode(), body)
+
+
+def _name(version: Version | None, name: str) -> str:
+    """A header name as it is written. Versions without escapes cannot have a colon in it."""
+    escaped = escape(version, name)
+    if ":" in escaped:
+        return escaped.replace(":", " ")
+    return escaped

@@ -1,15 +1,27 @@
-"""The head of a frame, command and headers, in its parsed form."""
+"""The head of a frame, command and headers, and how it is parsed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 
+from stompede._types import NO_HEADERS
+from stompede.errors import RemoteProtocolError
+from stompede.wire.stomp.escaping import unescape
+from stompede.wire.stomp.limits import Limits
+from stompede.wire.stomp.refusal import COMMAND, HEADER, MALFORMED, FrameRefusedError, over_limit, shown
+from stompede.wire.stomp.tables import PROTOCOL_HEADERS, RULES, SECRET_HEADERS, Rule, Side
+from stompede.wire.stomp.versions import Version
+
+# Longer numbers are above any limit; and Python refuses to convert thousands of digits.
+_MAX_DIGITS: Final = 18
+
 
 class Head(msgspec.Struct):
-    """Command and headers of a frame, parsed once per distinct header block and then shared by all frames that repeat it.
+    """Command and headers of a frame, parsed once per distinct header block and shared by all frames that repeat it.
 
     All but `memo` is read-only.
 
@@ -24,7 +36,8 @@ class Head(msgspec.Struct):
         transaction: the transaction that it belongs to.
         authorization: value of ``Authorization``, whatever the case of its name.
         client_request_code: what the client wants its answer to carry.
-        forwarded: the headers that may go on to a MESSAGE, to handlers and to logs: the protocol's own and the secret ones are not among them.
+        forwarded: the headers that may go on to a MESSAGE, to handlers and to logs; the protocol's own and the
+            secret ones are not among them.
         memo: a place for the server to note what it found out for this head; shared as the head is.
     """
 
@@ -40,3 +53,161 @@ class Head(msgspec.Struct):
     client_request_code: str | None
     forwarded: Mapping[str, str]
     memo: Any = None
+
+
+def parse_head(raw: bytes, version: Version | None, limits: Limits) -> Head:
+    """Parses a head whose size is within the limits.
+
+    Args:
+        raw: its bytes, up to and including the blank line.
+        version: the version that is spoken, ``None`` before it is agreed on.
+        limits: for ``content-length``.
+
+    Raises:
+        FrameRefusedError: it breaks the grammar, or its command does not exist.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        detail = f"headers must be UTF-8; octet {error.start} of the frame is not"
+        raise FrameRefusedError(MALFORMED, "headers are not UTF-8", detail) from error
+    lines = text.split("\n")
+    del lines[-2:]
+    if "\r" in text and (version is None or version is Version.V1_2):
+        # STOMP 1.2 "Augmented BNF": EOL = [CR] LF. Before the version is known it may be 1.2.
+        lines = [line.removesuffix("\r") for line in lines]
+    command = lines[0]
+    rule = RULES.get(command)
+    if rule is None or (version is not None and version not in rule.required):
+        raise _unknown(command, version)
+    headers = _headers(lines, version if rule.escaped else None, escapes="\\" in text)
+    if version is Version.V1_0 or (version is None and "accept-version" not in headers):
+        # Nothing in 1.0 says that the space after the colon counts, and its own examples have one.
+        headers = {name.strip(): value.strip() for name, value in headers.items()}
+    return _head(command, headers, raw, limits)
+
+
+def _headers(lines: list[str], version: Version | None, *, escapes: bool) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for number in range(1, len(lines)):
+        name, colon, value = lines[number].partition(":")
+        if not colon or not name:
+            raise _no_header(lines[number])
+        if escapes:
+            try:
+                name = unescape(version, name)
+                value = unescape(version, value)
+            except RemoteProtocolError as error:
+                detail = f"header {shown(name)}: {error}"
+                raise FrameRefusedError(MALFORMED, "undefined escape in a header", detail) from error
+        # STOMP 1.2 "Repeated Header Entries": only the first is used.
+        if name not in headers:
+            headers[name] = value
+    return headers
+
+
+def _head(command: str, headers: dict[str, str], raw: bytes, limits: Limits) -> Head:
+    get = headers.get
+    length = get("content-length")
+    authorization = None
+    forwarded: dict[str, str] = {}
+    for name, value in headers.items():
+        if name in PROTOCOL_HEADERS:
+            continue
+        # A name with blanks around it is another name by the specification; whoever wrote it meant the secret all the same.
+        plain = name.strip().lower()
+        if plain not in SECRET_HEADERS:
+            forwarded[name] = value
+        elif plain == "authorization" and authorization is None:
+            authorization = value
+    return Head(
+        command,
+        MappingProxyType(headers),
+        raw,
+        get("destination"),
+        None if length is None else _content_length(length, limits),
+        get("content-type"),
+        get("receipt"),
+        get("transaction"),
+        authorization,
+        get("client-request-code"),
+        MappingProxyType(forwarded) if forwarded else NO_HEADERS,
+    )
+
+
+def _content_length(value: str, limits: Limits) -> int:
+    if not (value.isascii() and value.isdigit()):
+        detail = f"content-length must be the number of octets in the body, in digits; {shown(value)} is not"
+        raise FrameRefusedError(HEADER, "content-length is not a number", detail)
+    digits = value.lstrip("0")
+    length = int(digits or "0") if len(digits) <= _MAX_DIGITS else None
+    if length is None or length > limits.max_body_bytes:
+        raise over_limit(
+            "max_body_bytes", limits, f"content-length {value[: _MAX_DIGITS + 2]} is more than the body of"
+        )
+    return length
+
+
+def check_head(head: Head, version: Version | None, receiver: Side) -> None:
+    """Holds a head against the table of commands.
+
+    Raises:
+        FrameRefusedError: the command is the other side's, or a header that it requires is missing.
+    """
+    rule = RULES[head.command]
+    if rule.sender is receiver:
+        detail = f"{head.command} is sent by the {receiver.value}, never to it"
+        raise FrameRefusedError(COMMAND, f"{head.command} from the wrong side", detail)
+    for requirement in rule.required[version or Version.V1_0]:
+        # What a client names must be something; what a server echoes may be empty.
+        if not any(head.headers.get(name, "") for name in requirement):
+            if receiver is Side.CLIENT and any(name in head.headers for name in requirement):
+                continue
+            raise _missing(head, rule, requirement, version)
+    if head.content_length and not has_body(rule, version):
+        raise body_refused(rule, version)
+
+
+def has_body(rule: Rule, version: Version | None) -> bool:
+    """Whether a frame may have a body: SEND, MESSAGE and ERROR may; 1.0 does not say that others may not."""
+    return rule.body or version is Version.V1_0
+
+
+def body_refused(rule: Rule, version: Version | None) -> FrameRefusedError:
+    """A body where none may be."""
+    spoken = "" if version is None else f" in STOMP {version.value}"
+    allowed = " and ".join(r.command for r in RULES.values() if r.body and r.sender is rule.sender)
+    detail = f"{rule.command} must not have a body{spoken}; only {allowed} may: after the blank line a NUL octet must follow"
+    return FrameRefusedError(MALFORMED, f"{rule.command} with a body", detail)
+
+
+def _missing(
+    head: Head, rule: Rule, requirement: tuple[str, ...], version: Version | None
+) -> FrameRefusedError:
+    name = " or ".join(requirement)
+    state = "is empty" if any(each in head.headers for each in requirement) else "is missing"
+    spoken = "" if version is None else f" in STOMP {version.value}"
+    needed = ", ".join(" or ".join(each) for each in rule.required[version or Version.V1_0])
+    detail = f"{head.command}: the header {name} {state}; {head.command} requires {needed}{spoken}"
+    return FrameRefusedError(HEADER, f"{head.command} without {name}", detail)
+
+
+def _no_header(line: str) -> FrameRefusedError:
+    if line.startswith(":"):
+        detail = f"a header line must be name:value; {shown(line)} has no name"
+        return FrameRefusedError(MALFORMED, "header without a name", detail)
+    detail = f"a header line must be name:value; {shown(line)} has no colon"
+    if line.endswith("\r") or not line.strip():
+        detail += "; lines may end with CR LF only in STOMP 1.2"
+    return FrameRefusedError(MALFORMED, "header without a colon", detail)
+
+
+def _unknown(command: str, version: Version | None) -> FrameRefusedError:
+    detail = f"unknown command {shown(command)}"
+    if command in RULES and version is not None:
+        detail = f"the command {command} does not exist in STOMP {version.value}"
+    elif command.strip().upper() in RULES:
+        detail += f"; commands are in capitals, without blanks: {command.strip().upper()}"
+        if command.endswith("\r"):
+            detail += "; lines may end with CR LF only in STOMP 1.2"
+    return FrameRefusedError(COMMAND, "unknown command", detail)

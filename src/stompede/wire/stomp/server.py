@@ -1,24 +1,57 @@
-"""Stub."""
+"""The server's side of a STOMP connection."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final, final
 
 from stompede._types import NO_HEADERS
 from stompede.wire.stomp.cache import HeadCache
-from stompede.wire.stomp.encode import Publishable
-from stompede.wire.stomp.events import Deadline, ServerEvent
-from stompede.wire.stomp.heartbeat import HeartBeat
+from stompede.wire.stomp.encode import Frame, Publishable, encode_error, encode_frame, encode_message
+from stompede.wire.stomp.endpoint import Endpoint
+from stompede.wire.stomp.escaping import escape
+from stompede.wire.stomp.events import (
+    Abort,
+    Ack,
+    Begin,
+    Commit,
+    Connect,
+    Disconnect,
+    Nack,
+    Send,
+    ServerEvent,
+    Subscribe,
+    Unsubscribe,
+    Violation,
+)
+from stompede.wire.stomp.head import Head
+from stompede.wire.stomp.heartbeat import NO_HEART_BEAT, HeartBeat, parse_heart_beat
 from stompede.wire.stomp.limits import Limits
+from stompede.wire.stomp.refusal import HEADER, VERSION, FrameRefusedError, shown
 from stompede.wire.stomp.states import State
-from stompede.wire.stomp.versions import ALL_VERSIONS, Version
+from stompede.wire.stomp.tables import ACK_MODES, Side
+from stompede.wire.stomp.versions import ALL_VERSIONS, Version, choose_version, names, parse_offer
+
+_NOTHING: Final[dict[bytes, Head]] = {}
+_NO_HEAD: Final = Head("", NO_HEADERS, b"", None, None, None, None, None, None, None, NO_HEADERS)
 
 
-class ServerSession:
-    """The server's side of one STOMP connection."""
+@final
+class ServerSession(Endpoint):
+    """The server's side of one STOMP connection.
 
-    state: State
-    version: Version | None
+    After `Violation` or `Disconnect` no more events come, whatever else the client sends. After `Connect` none come until
+    `send_connected` has answered it, as only then the version is known by which the next frame is to be read.
+
+    Args:
+        limits: bounds of one frame; the same for all sessions that share a cache.
+        heart_beat: what the server can send and wants to receive.
+        server: value of the ``server`` header of CONNECTED; ``None`` for none.
+        cache: where parsed heads are kept; one for all sessions of a node.
+        versions: the versions that are spoken.
+    """
+
+    __slots__ = ("_agreed", "_heads", "_last", "_last_raw", "_server", "_theirs", "_versions")
 
     def __init__(
         self,
@@ -29,39 +62,194 @@ class ServerSession:
         cache: HeadCache,
         versions: tuple[Version, ...] = ALL_VERSIONS,
     ) -> None:
-        raise NotImplementedError
-
-    def receive_data(self, data: bytes, now: float) -> None:
-        """Takes bytes."""
-        raise NotImplementedError
+        super().__init__(Side.SERVER, limits, heart_beat, cache)
+        cache.claim(limits)
+        self._server = server
+        self._versions = versions
+        self._agreed: Version | None = None
+        self._theirs = NO_HEART_BEAT
+        # The hot path looks into these two; outside of State.CONNECTED they hold nothing that it could find.
+        self._heads = _NOTHING
+        self._last_raw: bytes | None = None
+        self._last = _NO_HEAD
 
     def next_event(self) -> ServerEvent | None:
-        """The next event."""
-        raise NotImplementedError
+        """The next event, or ``None`` where more bytes are needed. Parses at most one frame."""
+        data = self._data
+        if not data and self._gathered is None:
+            return None
+        raw = self._last_raw
+        # The hot path: one SEND, whole in one chunk, with the head of the SEND before it or with one that the cache knows.
+        if raw is not None and data.startswith(raw) and not self._pos:
+            head = self._last
+            body = len(raw)
+        else:
+            body = data.find(b"\n\n") + 2
+            known = self._heads.get(data[:body])
+            if known is None or known.command != "SEND" or self._pos:
+                return self._next_event()
+            self._cache.hits += 1  # type: ignore[union-attr]  # a server has one
+            self._last = head = known
+            self._last_raw = known.raw
+        length = head.content_length
+        end = len(data) - 1
+        if data.find(b"\0", body) != end if length is None else (body + length != end or data[end]):
+            return self._next_event()
+        if end - body > self._limits.max_body_bytes:
+            return self._next_event()
+        self._data = b""
+        return Send(head, head.destination, data[body:end])  # type: ignore[arg-type]  # SEND requires it
 
-    @property
-    def buffered_bytes(self) -> int:
-        """Bytes that wait."""
-        raise NotImplementedError
+    def _next_event(self) -> ServerEvent | None:
+        if self.state is State.CONNECTING:
+            return None
+        if self.state is not State.CONNECTED and self.state is not State.OPEN:
+            self.forget()
+            return None
+        try:
+            frame = self.next_frame()
+            return None if frame is None else _MAKE[frame[0].command](self, *frame)
+        except FrameRefusedError as refused:
+            return self._violated(refused)
 
-    @property
-    def expects_heart_beats(self) -> bool:
-        """Whether the client promised to beat."""
-        raise NotImplementedError
+    def _violated(self, refused: FrameRefusedError) -> Violation:
+        headers = NO_HEADERS if refused.supported is None else {"version": refused.supported}
+        error = encode_error(self.version, refused.summary, refused.detail, refused.receipt, headers)
+        self._over(State.CLOSING)
+        return Violation(error, refused.code, refused.detail)
+
+    def _over(self, state: State) -> None:
+        """Nothing that the client sends counts any more."""
+        self.state = state
+        self._heads = _NOTHING
+        self._last_raw = None
+        self.forget()
+
+    # Frames into events. The decoder has seen to the command, the state and the required headers.
+
+    def _connect(self, head: Head, _: bytes) -> Connect:
+        get = head.headers.get
+        offer = parse_offer(get("accept-version"))
+        version = choose_version(offer, self._versions)
+        if version is None:
+            raise self._no_version(head, offer)
+        # 1.0 has no heart-beats; what such a client writes there means nothing.
+        theirs = NO_HEART_BEAT if version is Version.V1_0 else parse_heart_beat(get("heart-beat"))
+        if theirs is None:
+            detail = (
+                "heart-beat must be two numbers of milliseconds with a comma between, what the client can send and what it wants "
+                f"to receive, as in 10000,10000; {shown(get('heart-beat', ''))} is not"
+            )
+            raise _with_receipt(FrameRefusedError(HEADER, "malformed heart-beat header", detail), head)
+        self._agreed = version
+        self._theirs = theirs
+        return Connect(head, version, offer, get("host"), get("login"), get("passcode"), theirs)
+
+    def _no_version(self, head: Head, offer: tuple[str, ...]) -> FrameRefusedError:
+        supported = names(self._versions)
+        detail = f"none of the versions {shown(', '.join(offer))} is spoken here; accept-version must name one of {supported}"
+        return _with_receipt(
+            FrameRefusedError(VERSION, "no common STOMP version", detail, supported=supported), head
+        )
+
+    def _send(self, head: Head, body: bytes) -> Send:
+        self._last = head
+        self._last_raw = head.raw
+        return Send(head, head.headers["destination"], body)
+
+    def _subscribe(self, head: Head, _: bytes) -> Subscribe:
+        destination = head.headers["destination"]
+        ack = head.headers.get("ack", "auto")
+        if ack not in ACK_MODES:
+            detail = f"ack must be one of {', '.join(ACK_MODES)}; {shown(ack)} is not"
+            raise _with_receipt(FrameRefusedError(HEADER, "unknown ack mode", detail), head)
+        given = head.headers.get("id")
+        if given:
+            return Subscribe(head, given, destination, ack, True)
+        return Subscribe(head, destination, destination, ack, False)
+
+    def _unsubscribe(self, head: Head, _: bytes) -> Unsubscribe:
+        return Unsubscribe(head, head.headers.get("id") or head.headers["destination"])
+
+    def _acknowledged(self, head: Head) -> str:
+        return head.headers["id" if self.version is Version.V1_2 else "message-id"]
+
+    def _ack(self, head: Head, _: bytes) -> Ack:
+        return Ack(head, self._acknowledged(head), head.headers.get("subscription"))
+
+    def _nack(self, head: Head, _: bytes) -> Nack:
+        return Nack(head, self._acknowledged(head), head.headers.get("subscription"))
+
+    def _begin(self, head: Head, _: bytes) -> Begin:
+        return Begin(head, head.headers["transaction"])
+
+    def _commit(self, head: Head, _: bytes) -> Commit:
+        return Commit(head, head.headers["transaction"])
+
+    def _abort(self, head: Head, _: bytes) -> Abort:
+        return Abort(head, head.headers["transaction"])
+
+    def _disconnect(self, head: Head, _: bytes) -> Disconnect:
+        self._over(State.DISCONNECTING)
+        return Disconnect(head)
+
+    # Frames out. The caller writes what is returned.
 
     def send_connected(self, *, session: str, user_name: str | None = None, now: float) -> bytes:
-        """CONNECTED."""
-        raise NotImplementedError
+        """Accepts the client: CONNECTED, with the version and the heart-beats that both sides agreed on.
+
+        Args:
+            session: unique id of the session.
+            user_name: name of the member that it belongs to, if any.
+            now: heart-beats count from here.
+
+        Raises:
+            LocalProtocolError: no CONNECT waits for an answer.
+        """
+        self._cross("CONNECTED")
+        version = self._agreed
+        assert version is not None
+        self.version = version
+        headers = {"version": version.value, "session": session}
+        if self._server is not None:
+            headers["server"] = self._server
+        if version is not Version.V1_0:
+            headers["heart-beat"] = str(self._heart_beat)
+        if user_name is not None:
+            headers["user-name"] = user_name
+        self._agree(self._theirs, now)
+        assert self._cache is not None
+        self._heads = self._cache.heads(version)
+        return encode_frame(version, Frame("CONNECTED", headers))
 
     def send_receipt(self, receipt_id: str) -> bytes:
-        """RECEIPT."""
-        raise NotImplementedError
+        """RECEIPT: the frame that carried this ``receipt`` header is done with.
+
+        Raises:
+            LocalProtocolError: the session is not connected.
+        """
+        self._cross("RECEIPT")
+        return f"RECEIPT\nreceipt-id:{escape(self.version, receipt_id)}\n\n\0".encode()
 
     def send_message(
         self, message: Publishable, *, message_id: str, subscription: str | None, ack: str | None = None
     ) -> bytes:
-        """MESSAGE."""
-        raise NotImplementedError
+        """MESSAGE for one subscription of this session.
+
+        Args:
+            message: what to deliver.
+            message_id: unique id of it.
+            subscription: id of the subscription, ``None`` where a 1.0 client gave none.
+            ack: what the client is to acknowledge it by (1.2), where its subscription asks for that.
+
+        Raises:
+            LocalProtocolError: the session is not connected.
+        """
+        state = self.state
+        if state is not State.CONNECTED:
+            self._cross("MESSAGE")
+        assert self.version is not None
+        return encode_message(self.version, message_id, message, subscription, ack)
 
     def send_error(
         self,
@@ -71,29 +259,38 @@ class ServerSession:
         receipt_id: str | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> bytes:
-        """ERROR."""
-        raise NotImplementedError
+        """ERROR. The connection must be closed after it is written; no more events come.
 
-    def send_heart_beat(self, now: float) -> bytes:
-        """A beat."""
-        raise NotImplementedError
+        Args:
+            message: a few words, for the ``message`` header.
+            detail: more about it, for the body.
+            receipt_id: the receipt that the frame in question asked for, if it did.
+            headers: further headers.
 
-    def note_sent(self, now: float) -> None:
-        """Something was written."""
-        raise NotImplementedError
+        Raises:
+            LocalProtocolError: an ERROR is sent already, or the client broke the protocol.
+        """
+        self._cross("ERROR")
+        error = encode_error(self.version, message, detail, receipt_id, headers)
+        self._over(State.CLOSING)
+        return error
 
-    def suspend_receiving(self) -> None:
-        """The socket is not read."""
-        raise NotImplementedError
 
-    def resume_receiving(self, now: float) -> None:
-        """It is again."""
-        raise NotImplementedError
+def _with_receipt(refused: FrameRefusedError, head: Head) -> FrameRefusedError:
+    refused.receipt = head.receipt
+    return refused
 
-    def next_deadline(self) -> float | None:
-        """When `on_deadline` wants to be called."""
-        raise NotImplementedError
 
-    def on_deadline(self, now: float) -> tuple[Deadline, ...]:
-        """What is due."""
-        raise NotImplementedError
+_MAKE: Final[Mapping[str, Callable[[ServerSession, Head, bytes], ServerEvent]]] = {
+    "CONNECT": ServerSession._connect,
+    "STOMP": ServerSession._connect,
+    "SEND": ServerSession._send,
+    "SUBSCRIBE": ServerSession._subscribe,
+    "UNSUBSCRIBE": ServerSession._unsubscribe,
+    "ACK": ServerSession._ack,
+    "NACK": ServerSession._nack,
+    "BEGIN": ServerSession._begin,
+    "COMMIT": ServerSession._commit,
+    "ABORT": ServerSession._abort,
+    "DISCONNECT": ServerSession._disconnect,
+}

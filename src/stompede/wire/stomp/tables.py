@@ -106,14 +106,8 @@ _RULES: Final = (
 RULES: Final[Mapping[str, Rule]] = MappingProxyType({rule.command: rule for rule in _RULES})
 """All commands by name."""
 
-ACK_MODES: Final[Mapping[Version, tuple[str, ...]]] = MappingProxyType(
-    {
-        Version.V1_0: ("auto", "client"),
-        Version.V1_1: ("auto", "client", "client-individual"),
-        Version.V1_2: ("auto", "client", "client-individual"),
-    }
-)
-"""Values of the ``ack`` header of SUBSCRIBE."""
+ACK_MODES: Final = ("auto", "client", "client-individual")
+"""Values of the ``ack`` header of SUBSCRIBE. 1.0 knows the first two; brokers take the third there as well."""
 
 SECRET_HEADERS: Final = frozenset({"authorization", "login", "passcode"})
 """Headers that never leave the session, whatever the case of their names."""

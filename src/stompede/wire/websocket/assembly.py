@@ -7,7 +7,7 @@ import msgspec
 from stompede.errors import RemoteProtocolError
 
 
-class WebSocketViolation(RemoteProtocolError):
+class WebSocketViolation(RemoteProtocolError):  # noqa: N818 - the public name: it is what the peer did
     """The peer broke RFC 6455 or a limit.
 
     Attributes:

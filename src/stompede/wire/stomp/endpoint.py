@@ -1,0 +1,123 @@
+"""What both sides of a connection have in common: the decoder, the state, heart-beats."""
+
+from __future__ import annotations
+
+from stompede.errors import LocalProtocolError
+from stompede.wire.stomp.cache import HeadCache
+from stompede.wire.stomp.events import Deadline
+from stompede.wire.stomp.heartbeat import HeartBeat, beat_due, negotiate, silence_due
+from stompede.wire.stomp.limits import Limits
+from stompede.wire.stomp.parser import FrameDecoder
+from stompede.wire.stomp.states import State, legal_commands, next_state
+from stompede.wire.stomp.tables import RULES, Side
+
+_BEATING = (State.CONNECTED, State.DISCONNECTING)
+
+
+class Endpoint(FrameDecoder):
+    """One side of a STOMP connection.
+
+    Bytes go in by `receive_data`; every ``send_*`` method returns the bytes of one frame and moves the state. Time is passed in, in
+    seconds of any one monotonic clock.
+    """
+
+    __slots__ = ("_beats_s", "_heard", "_heart_beat", "_peer_beats_s", "_sent", "_suspended")
+
+    def __init__(self, side: Side, limits: Limits, heart_beat: HeartBeat, cache: HeadCache | None) -> None:
+        super().__init__(side, limits, cache)
+        self._heart_beat = heart_beat
+        self._beats_s = 0.0
+        self._peer_beats_s = 0.0
+        self._heard = 0.0
+        self._sent = 0.0
+        self._suspended = False
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Takes bytes as they came from the peer. Nothing is parsed before `next_event` asks.
+
+        Args:
+            data: any part of the stream.
+            now: any octet is a sign of life.
+        """
+        self._heard = now
+        if self._data or self._gathered is not None:
+            self._feed_more(data)
+        else:
+            self._data = data
+
+    def _feed_more(self, data: bytes) -> None:
+        if self.state in (State.CONNECTED, State.CONNECTING, State.OPEN):
+            self.feed(data)
+        else:
+            self.forget()
+
+    def _cross(self, command: str) -> None:
+        """A frame of ours goes out.
+
+        Raises:
+            LocalProtocolError: it must not be sent now, or not by this side.
+        """
+        after = next_state(self.state, command)
+        if after is None or RULES[command].sender is not self._side:
+            legal = [each for each in legal_commands(self.state) if RULES[each].sender is self._side]
+            raise LocalProtocolError(
+                f"a {self._side.value} cannot send {command} while the session is {self.state.value}; "
+                f"possible is {', '.join(legal) or 'nothing more'}"
+            )
+        self.state = after
+
+    # Heart-beats.
+
+    def _agree(self, theirs: HeartBeat, now: float) -> None:
+        self._beats_s, self._peer_beats_s = negotiate(self._heart_beat, theirs)
+        self._heard = self._sent = now
+
+    @property
+    def expects_heart_beats(self) -> bool:
+        """Whether the peer promised to beat, so that its silence is noticed."""
+        return self._peer_beats_s > 0
+
+    def send_heart_beat(self, now: float) -> bytes:
+        """Returns the octet that says that this side lives."""
+        if self.state not in _BEATING:
+            raise LocalProtocolError(f"no heart-beats while the session is {self.state.value}")
+        self._sent = now
+        return b"\n"
+
+    def note_sent(self, now: float) -> None:
+        """Anything that was written counts as our heart-beat."""
+        self._sent = now
+
+    def suspend_receiving(self) -> None:
+        """This side does not read the socket: from now on the peer's silence is our own doing."""
+        self._suspended = True
+
+    def resume_receiving(self, now: float) -> None:
+        """The socket is read again; the peer's interval begins anew."""
+        self._suspended = False
+        self._heard = now
+
+    def next_deadline(self) -> float | None:
+        """When `on_deadline` wants to be called at the latest; ``None`` for never. Traffic moves it to a later time."""
+        if self.state not in _BEATING:
+            return None
+        beat = beat_due(self._sent, self._beats_s) if self._beats_s else None
+        if not self._peer_beats_s or self._suspended or self.state is not State.CONNECTED:
+            return beat
+        silence = silence_due(self._heard, self._peer_beats_s)
+        return silence if beat is None or silence < beat else beat
+
+    def on_deadline(self, now: float) -> tuple[Deadline, ...]:
+        """What is due. May be called at any time.
+
+        Returns:
+            `Deadline.PEER_SILENT` alone, where the peer counts as gone; `Deadline.SEND_HEART_BEAT`; or nothing.
+        """
+        if self.state not in _BEATING:
+            return ()
+        watched = self._peer_beats_s and not self._suspended and self.state is State.CONNECTED
+        if watched and now >= silence_due(self._heard, self._peer_beats_s):
+            return (Deadline.PEER_SILENT,)
+        if self._beats_s and now >= beat_due(self._sent, self._beats_s):
+            return (Deadline.SEND_HEART_BEAT,)
+        return ()

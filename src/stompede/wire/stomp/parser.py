@@ -1,0 +1,330 @@
+"""Bytes into frames, for both sides of a connection.
+
+Bytes stand in one of two places. A chunk that arrives while nothing waits stays the object it is, and frames are cut out of it: over
+WebSocket nearly every chunk is one whole frame, and it is never copied as a whole. What is incomplete, or what arrives while something
+waits, is gathered in a bytearray, with a note of how far it was searched; so no octet is searched or moved more than a few times, however
+small the chunks.
+
+Limits are held before memory is taken: a declared content-length against the head alone, a line, a head or a body without an end as soon as
+it is longer than it may be. What is refused, and in which words, depends only on the octets up to the first one that breaks a rule, not on
+how they were split into chunks.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from stompede.wire.stomp.cache import HeadCache
+from stompede.wire.stomp.head import Head, body_refused, check_head, has_body, parse_head
+from stompede.wire.stomp.limits import Limits
+from stompede.wire.stomp.refusal import (
+    COMMAND,
+    MALFORMED,
+    FrameRefusedError,
+    over_limit,
+    receipt_in,
+)
+from stompede.wire.stomp.states import State, legal_commands, next_state
+from stompede.wire.stomp.tables import RULES, Side
+from stompede.wire.stomp.versions import Version
+
+# Between frames: end-of-lines are heart-beats. CR LF is taken in every version, and so are stray NUL octets, which some clients write after
+# the one that ends the frame, and RabbitMQ takes as well.
+_skip: Final = re.compile(rb"(?:\r?\n|\0)*").match
+
+_CHECK_STEP: Final = 1024
+"""A head without an end is held against the limits again when it has grown by this."""
+
+
+class _Progress:
+    """How far an unfinished frame was looked at; offsets count from its first octet."""
+
+    __slots__ = ("body", "check_at", "head", "scan")
+
+    def __init__(self) -> None:
+        self.head: Head | None = None
+        self.body = 0
+        self.scan = 0
+        self.check_at = 0
+
+    def reset(self) -> None:
+        """The frame is done."""
+        self.head = None
+        self.body = self.scan = self.check_at = 0
+
+
+class _Gathered(_Progress):
+    """Bytes that wait for the rest of their frame."""
+
+    __slots__ = ("buffer",)
+
+    def __init__(self, buffer: bytearray) -> None:
+        super().__init__()
+        self.buffer = buffer
+
+
+class FrameDecoder:
+    """An incremental decoder of STOMP frames.
+
+    Args:
+        side: whose decoder it is.
+        limits: bounds of one frame.
+        cache: where parsed heads are kept, if anywhere.
+
+    Attributes:
+        state: where the conversation stands. It moves when a frame is taken.
+        version: the version that is spoken, ``None`` before it is agreed on.
+    """
+
+    __slots__ = ("_cache", "_data", "_gathered", "_limits", "_pos", "_side", "state", "version")
+
+    def __init__(self, side: Side, limits: Limits, cache: HeadCache | None = None) -> None:
+        self._side = side
+        self._limits = limits
+        self._cache = cache
+        self._data = b""
+        self._pos = 0
+        self._gathered: _Gathered | None = None
+        self.state = State.OPEN
+        self.version: Version | None = None
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Octets that were received and not yet taken as frames."""
+        waiting = len(self._data) - self._pos
+        return waiting if self._gathered is None else waiting + len(self._gathered.buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Takes bytes as they came. Nothing is parsed here."""
+        if not self._data and self._gathered is None:
+            self._data = data
+        elif self._gathered is None:
+            self._gather(self._pos).buffer.extend(data)
+        else:
+            self._gathered.buffer.extend(data)
+
+    def forget(self) -> None:
+        """Lets go of all that was received: the conversation is over."""
+        self._data = b""
+        self._pos = 0
+        self._gathered = None
+
+    def next_frame(self) -> tuple[Head, bytes] | None:
+        """The next whole frame, or ``None`` where more octets are needed.
+
+        Raises:
+            FrameRefusedError: the peer broke a rule or a limit. Nothing may be asked of the decoder afterwards.
+        """
+        if self._gathered is not None:
+            return self._from_gathered(self._gathered)
+        data = self._data
+        if not data:
+            return None
+        start = _skip(data, self._pos).end()  # type: ignore[union-attr]  # it matches the empty string
+        if start == len(data):
+            self.forget()
+            return None
+        progress = _Progress()
+        frame = self._cut(data, start, progress)
+        if frame is None:
+            self._gather(start, progress)
+            return None
+        head, body, end = frame
+        if end < len(data):
+            self._pos = end
+        else:
+            self.forget()
+        return head, body
+
+    def _from_gathered(self, gathered: _Gathered) -> tuple[Head, bytes] | None:
+        buffer = gathered.buffer
+        if gathered.head is None:
+            blank = _skip(buffer).end()  # type: ignore[union-attr]
+            if blank:
+                del buffer[:blank]  # does not move what stays
+                gathered.reset()
+            if not buffer:
+                self._gathered = None
+                return None
+        frame = self._cut(buffer, 0, gathered)
+        if frame is None:
+            return None
+        head, body, end = frame
+        del buffer[:end]
+        if buffer:
+            gathered.reset()
+        else:
+            self._gathered = None
+        return head, body
+
+    def _gather(self, start: int, progress: _Progress | None = None) -> _Gathered:
+        gathered = _Gathered(bytearray(memoryview(self._data)[start:]))
+        if progress is not None:
+            gathered.head = progress.head
+            gathered.body = progress.body
+            gathered.scan = progress.scan
+            gathered.check_at = progress.check_at
+        self._data = b""
+        self._pos = 0
+        self._gathered = gathered
+        return gathered
+
+    def _cut(
+        self, data: bytes | bytearray, start: int, progress: _Progress
+    ) -> tuple[Head, bytes, int] | None:
+        """The frame that begins at ``start`` and the offset of its end, or ``None`` where octets are missing."""
+        head = progress.head
+        if head is None:
+            head = self._find_head(data, start, progress)
+            if head is None:
+                return None
+            progress.head = head
+            progress.scan = progress.body
+        body = start + progress.body
+        if head.content_length is None:
+            end = self._find_nul(data, start, head, progress)
+            if end < 0:
+                return None
+        else:
+            end = body + head.content_length
+            if end >= len(data):
+                return None
+            if data[end]:
+                raise _refused(_no_nul(head), head.receipt)
+        after = next_state(self.state, head.command)
+        assert after is not None  # seen to with the head
+        self.state = after
+        return head, bytes(data[body:end]), end + 1
+
+    def _find_nul(self, data: bytes | bytearray, start: int, head: Head, progress: _Progress) -> int:
+        """The offset of the NUL octet that ends a body without content-length, or -1."""
+        rule = RULES[head.command]
+        allowed = self._limits.max_body_bytes if has_body(rule, self.version) else 0
+        body = start + progress.body
+        end = data.find(b"\0", start + progress.scan, body + allowed + 1)
+        if end < 0:
+            if len(data) - body > allowed:
+                if not has_body(rule, self.version):
+                    raise _refused(body_refused(rule, self.version), head.receipt)
+                raise _refused(
+                    over_limit("max_body_bytes", self._limits, "the body is longer than the"), head.receipt
+                )
+            progress.scan = len(data) - start
+        return end
+
+    def _find_head(self, data: bytes | bytearray, start: int, progress: _Progress) -> Head | None:
+        """The head that begins at ``start``, or ``None`` where its end is missing."""
+        scan = start + progress.scan
+        end = data.find(b"\n\n", scan)
+        size = 2
+        if self.version is None or self.version is Version.V1_2:
+            crlf = data.find(b"\n\r\n", scan, len(data) if end < 0 else end + 1)
+            if crlf >= 0:
+                end = crlf
+                size = 3
+        if end < 0:
+            length = len(data) - start
+            if length >= progress.check_at or data.find(b"\0", scan) >= 0:
+                self._check_sizes(bytes(data[start : start + self._limits.max_header_block_bytes + 1]))
+                progress.check_at = min(length + _CHECK_STEP, self._limits.max_header_block_bytes + 1)
+            progress.scan = max(0, length - 2)
+            return None
+        progress.body = end + size - start
+        if end - start > self._limits.max_header_block_bytes:
+            self._check_sizes(bytes(data[start : start + self._limits.max_header_block_bytes + 1]))
+        raw = bytes(data[start : end + size])
+        head = None if self._cache is None else self._cache.find(self.version, raw)
+        if head is None:
+            self._check_sizes(raw[:-size])
+            return self._new_head(raw)
+        if next_state(self.state, head.command) is None:
+            raise _refused(self._not_now(head.command), head.receipt)
+        return head
+
+    def _new_head(self, raw: bytes) -> Head:
+        try:
+            head = parse_head(raw, self.version, self._limits)
+            if RULES[head.command].sender is not self._side and next_state(self.state, head.command) is None:
+                raise self._not_now(head.command)
+            check_head(head, self.version, self._side)
+        except FrameRefusedError as error:
+            raise _refused(error, receipt_in(self.version, raw)) from error.__cause__
+        if self._cache is not None:
+            self._cache.offer(self.version, head)
+        return head
+
+    def _check_sizes(self, head: bytes) -> None:
+        """Holds a head, or as much of it as there is, against the limits, and looks for the NUL octet that must not be in it.
+
+        What is told is what comes first in the octets, so it is the same however they were split.
+        """
+        limits = self._limits
+        nul = head.find(b"\0")
+        longest = len(head)
+        bound = min(limits.max_header_line_bytes, limits.max_header_block_bytes)
+        if nul < 0 and longest <= bound and head.count(b"\n") <= limits.max_headers:
+            return
+        at, error = _first_line_over(head, limits)
+        if longest > limits.max_header_block_bytes and at > limits.max_header_block_bytes:
+            at = limits.max_header_block_bytes
+            error = over_limit("max_header_block_bytes", limits, "command and headers are longer than the")
+        if 0 <= nul < at:
+            at = nul
+            error = _nul_in_head()
+        if error is not None:
+            raise _refused(error, receipt_in(self.version, head[:at]))
+
+    def _not_now(self, command: str) -> FrameRefusedError:
+        """The command exists, and comes at the wrong time."""
+        sender = self._side.other
+        legal = [each for each in legal_commands(self.state) if RULES[each].sender is sender]
+        expected = f"; expected is {' or '.join(legal)}" if 0 < len(legal) <= 3 else ""
+        happened = _HAPPENED[self.state]
+        return FrameRefusedError(
+            COMMAND, f"{command} not allowed now", f"{command} must not come {happened}{expected}"
+        )
+
+
+_HAPPENED: Final = {
+    State.OPEN: "before CONNECT",
+    State.CONNECTING: "before CONNECTED",
+    State.CONNECTED: "a second time: the session is connected already",
+    State.DISCONNECTING: "after DISCONNECT",
+    State.CLOSING: "after ERROR",
+}
+
+
+def _first_line_over(head: bytes, limits: Limits) -> tuple[int, FrameRefusedError | None]:
+    """The offset at which a line is too long or too many, and what to say; an offset behind the end where all is well."""
+    at = 0
+    for number, line in enumerate(head.split(b"\n")):
+        # The last line may be the beginning of the blank one.
+        if number > limits.max_headers and line not in (b"", b"\r"):
+            return at, over_limit("max_headers", limits, "there are more header lines than the")
+        if len(line) > limits.max_header_line_bytes:
+            what = "a header line has more than the"
+            return at + limits.max_header_line_bytes, over_limit("max_header_line_bytes", limits, what)
+        at += len(line) + 1
+    return at, None
+
+
+def _refused(error: FrameRefusedError, receipt: str | None) -> FrameRefusedError:
+    error.receipt = receipt
+    return error
+
+
+def _no_nul(head: Head) -> FrameRefusedError:
+    detail = (
+        f"content-length says {head.content_length}, but the octet after that many is not NUL; "
+        "content-length counts octets, not characters, and a NUL octet ends every frame"
+    )
+    return FrameRefusedError(MALFORMED, "content-length does not fit the body", detail)
+
+
+def _nul_in_head() -> FrameRefusedError:
+    detail = (
+        "a NUL octet stands among the headers; a blank line must end the headers before the body and the NUL octet, "
+        "and lines may end with CR LF only in STOMP 1.2"
+    )
+    return FrameRefusedError(MALFORMED, "no blank line after the headers", detail)
