@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal, TypedDict
@@ -313,9 +314,46 @@ def test_two_handlers_of_one_name_are_two_operations():
 
 
 def test_a_result_without_a_schema_may_be_anything():
-    async def strange() -> object:
-        raise AssertionError
+    class Strange:
+        pass
 
+    class Hook(BaseModel):
+        run: Callable[[], None]
+
+    async def handler(): ...
+
+    results = {
+        object: "object",
+        list[Strange]: "list.Strange",
+        Hook: "Hook",
+        list[Order | Strange]: "list.Order.Strange",
+    }
+    for result, name in results.items():
+        handler.__annotations__["return"] = result
+        catalogue = Catalogue(title="t", version="1")
+        catalogue.add_message_handler(bound(handler, "/strange"), reply=True)
+        assert catalogue.document()["components"]["messages"][f"{name}.reply"]["payload"] == {}
+
+
+def test_a_struct_may_hold_a_model_of_its_own_name():
     catalogue = Catalogue(title="t", version="1")
-    catalogue.add_message_handler(bound(strange, "/strange"), reply=True)
-    assert catalogue.document()["components"]["messages"]["object.reply"]["payload"] == {}
+    catalogue.add_publication("/topic/a", [msgspec.defstruct("Order", [("order", Order)])])
+    document = catalogue.document()
+    (payload,) = [m["payload"] for key, m in document["components"]["messages"].items() if "Order" in key]
+    assert resolve(document, payload["$ref"])["properties"] == {
+        "order": {"$ref": "#/components/schemas/Order"}
+    }
+    assert "to" in resolve(document, "#/components/schemas/Order")["properties"]
+
+
+def test_three_types_of_one_name_are_numbered():
+    catalogue = Catalogue(title="t", version="1")
+    for number in range(3):
+        said = msgspec.defstruct("Said", [(f"n{number}", int)], module="same")
+        catalogue.add_publication(f"/topic/{number}", [said])
+    messages = catalogue.document()["components"]["messages"]
+    assert [name for name in messages if "Said" in name] == [
+        "Said.message",
+        "same.Said.message",
+        "same.Said2.message",
+    ]

@@ -78,7 +78,9 @@ def test_no_text_raises_anything_else(text):
             continue
 
 
-@pytest.mark.parametrize("annotation", [list[int], dict, bytes, type, complex, int | None])
+@pytest.mark.parametrize(
+    "annotation", [list[int], dict, bytes, type, complex, int | None, set[int] | list[int]]
+)
 def test_a_type_that_no_segment_has_is_refused(annotation):
     with pytest.raises(
         ConfigurationError, match=r"^w: path variable \{x\} is one segment of text and cannot have the"

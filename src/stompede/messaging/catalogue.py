@@ -100,11 +100,7 @@ class Catalogue:
         self._publications.append(_Publication(_parsed(destination), tuple(types), description))
 
     def document(self) -> dict[str, Any]:
-        """Makes the AsyncAPI 3.0 document: plain dicts and lists, ready for JSON.
-
-        Raises:
-            ConfigurationError: pydantic cannot describe one of its models.
-        """
+        """Makes the AsyncAPI 3.0 document: plain dicts and lists, ready for JSON."""
         document = Document(self._info, self._servers, self._types())
         for entry in self._messages:
             self._message_handler(document, entry)

@@ -54,7 +54,7 @@ def describe_types(annotations: Iterable[Any]) -> tuple[Callable[[Any], Describe
     for annotation in annotations:
         if annotation not in distinct:
             distinct.append(annotation)
-    schemas, components = _schemas([a for a in distinct if a is not bytes and a is not str])
+    components = _Components()
     described = []
     for annotation, name in zip(distinct, _unique_names(distinct), strict=True):
         if annotation is bytes:
@@ -62,82 +62,111 @@ def describe_types(annotations: Iterable[Any]) -> tuple[Callable[[Any], Describe
         elif annotation is str:
             described.append(Described(name, TEXT, _TEXT))
         else:
-            described.append(Described(name, JSON, schemas[_key(annotation)]))
+            described.append(Described(name, JSON, components.schema(annotation)))
 
     def describe(annotation: Any) -> Described:
         return described[distinct.index(annotation)]
 
-    return describe, components
+    return describe, components.schemas
 
 
-def _schemas(annotations: Sequence[Any]) -> tuple[dict[str, Schema], dict[str, Schema]]:
-    """Returns the schema of each type by its key, and the components."""
-    of_pydantic = [a for a in annotations if uses_pydantic(a)]
+class _Components:
+    """The named schemas of a catalogue, each type once, and each under a name of its own."""
 
-    def model_inside(cls: type) -> Schema:
-        if cls not in of_pydantic:
-            of_pydantic.append(cls)
-        return {"x-model": _key(cls)}
+    def __init__(self) -> None:
+        self.schemas: dict[str, Schema] = {}
 
-    of_msgspec = [a for a in annotations if not uses_pydantic(a) and _has_schema(a)]
-    found, components = msgspec.json.schema_components(
-        of_msgspec, schema_hook=model_inside, ref_template=_REF
-    )
-    schemas: dict[str, Schema] = {_key(a): {} for a in annotations}
-    schemas.update((_key(a), schema) for a, schema in zip(of_msgspec, found, strict=True))
-    models, definitions = _of_pydantic(of_pydantic, taken=components)
-    schemas.update(models)
+    def schema(self, annotation: Any) -> Schema:
+        """Returns the schema of a type, and keeps those that it refers to."""
+        found, definitions = (
+            _of_pydantic(annotation) if uses_pydantic(annotation) else self._of_msgspec(annotation)
+        )
+        return self._merged(found, definitions)
 
-    def translate(schema: Schema) -> Schema:
-        translated = _translate(schema, models)
-        assert isinstance(translated, dict)  # a schema stays one
-        return translated
+    def _of_msgspec(self, annotation: Any) -> tuple[Schema, dict[str, Schema]]:
+        if not _has_schema(annotation):
+            return {}, {}
+        models: list[Schema] = []
 
-    return (
-        {key: translate(schema) for key, schema in schemas.items()},
-        {name: translate(schema) for name, schema in sorted({**components, **definitions}.items())},
-    )
+        def model_inside(cls: type) -> Schema:
+            models.append(self.schema(cls))
+            return {"x-model": len(models) - 1}
+
+        (found,), definitions = msgspec.json.schema_components(
+            [annotation], schema_hook=model_inside, ref_template=_REF
+        )
+        # A Struct of the same name as a model inside of it steps aside.
+        taken = [name for name in definitions if {"$ref": _REF.format(name=name)} in models]
+        names = {name: f"{name}.struct" if name in taken else name for name in definitions}
+        references = {_REF.format(name=old): _REF.format(name=new) for old, new in names.items()}
+        return (
+            _translate(_renamed(found, references), models),
+            {
+                names[name]: _translate(_renamed(schema, references), models)
+                for name, schema in definitions.items()
+            },
+        )
+
+    def _merged(self, schema: Schema, definitions: dict[str, Schema]) -> Schema:
+        """Adds definitions. One whose name is taken by something else gets a number, and so do those that name it."""
+        names = {name: name for name in definitions}
+        settled = False
+        while not settled:
+            settled = True
+            references = {_REF.format(name=old): _REF.format(name=new) for old, new in names.items()}
+            renamed = {
+                names[name]: _renamed(definition, references) for name, definition in definitions.items()
+            }
+            for name, new in names.items():
+                if self.schemas.get(new, renamed[new]) != renamed[new]:
+                    names[name] = self._free(name, names.values())
+                    settled = False
+        self.schemas.update(renamed)
+        return typing.cast("Schema", _renamed(schema, references))
+
+    def _free(self, name: str, also_taken: Iterable[str]) -> str:
+        count = 2
+        while f"{name}{count}" in self.schemas or f"{name}{count}" in also_taken:
+            count += 1
+        return f"{name}{count}"
 
 
-def _of_pydantic(
-    annotations: Sequence[Any], taken: typing.Container[str]
-) -> tuple[dict[str, Schema], dict[str, Schema]]:
-    if not annotations:
+def _of_pydantic(annotation: Any) -> tuple[Schema, dict[str, Schema]]:
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        schema = adapter.json_schema(ref_template="#/components/schemas/{model}")
+    except PydanticUserError:
         return {}, {}
-    adapters = []
-    for annotation in annotations:
-        try:
-            adapters.append((_key(annotation), "validation", TypeAdapter(annotation)))
-        except PydanticUserError as error:
-            raise ConfigurationError(f"{type_name(annotation)}: {error.message}") from error
-    found, rest = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # a Literal, inferred as str
-    definitions: dict[str, Schema] = rest.get("$defs", {})
-    # A model and a Struct of the same name: the model steps aside.
-    renamed = {name: f"{name}.model" if name in taken else name for name in definitions}
-    rename = {_REF.format(name=old): _REF.format(name=new) for old, new in renamed.items()}
-    return (
-        {key: _rename(schema, rename) for (key, _), schema in found.items()},
-        {renamed[name]: _rename(schema, rename) for name, schema in definitions.items()},
-    )
+    definitions = schema.pop("$defs", {})
+    if isinstance(annotation, type) and schema.get("title") == annotation.__name__:
+        # The model itself is a component too, as a Struct is.
+        name = _sanitized(annotation.__name__)
+        definitions[name] = schema
+        schema = {"$ref": _REF.format(name=name)}
+    return _translate(schema, []), {
+        name: _translate(definition, []) for name, definition in definitions.items()
+    }
 
 
-def _rename(schema: Any, names: dict[str, str]) -> Any:
+def _renamed(schema: Any, references: dict[str, str]) -> Any:
     if isinstance(schema, dict):
         return {
-            key: names.get(value, value) if key == "$ref" else _rename(value, names)
+            key: references.get(value, value)
+            if key == "$ref" and isinstance(value, str)
+            else _renamed(value, references)
             for key, value in schema.items()
         }
-    return [_rename(item, names) for item in schema] if isinstance(schema, list) else schema
+    return [_renamed(item, references) for item in schema] if isinstance(schema, list) else schema
 
 
-def _translate(schema: Any, models: dict[str, Schema]) -> Any:
+def _translate(schema: Any, models: Sequence[Schema]) -> Any:
     """Translates what msgspec and pydantic write, draft 2020-12 and OpenAPI, into what AsyncAPI takes."""
     if isinstance(schema, list):
         return [_translate(item, models) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    if "x-model" in schema:
-        return _translate(models[schema["x-model"]], models)
+    if isinstance(model := schema.get("x-model"), int):
+        return models[model]
     translated = {key: _translate(value, models) for key, value in schema.items()}
     if isinstance(discriminator := translated.get("discriminator"), dict) and "propertyName" in discriminator:
         # AsyncAPI knows the property only; each member of the union says its own tag.
@@ -158,12 +187,6 @@ def _has_schema(annotation: Any) -> bool:
     return True
 
 
-def _key(annotation: Any) -> str:
-    # Two types may have one name; their ids tell them apart, and both live as long as the handlers that name
-    # them.
-    return str(id(annotation))
-
-
 def _unique_names(annotations: Sequence[Any]) -> list[str]:
     names: list[str] = []
     for annotation in annotations:
@@ -180,5 +203,6 @@ def _unique_names(annotations: Sequence[Any]) -> list[str]:
 
 def _sanitized(name: str) -> str:
     # "list[chat.Member]" -> "list.Member"
+    name = re.sub(r"[\w.]*<locals>\.", "", name)
     parts = [part.rpartition(".")[2] for part in re.split(r"[^\w.]+", name)]
     return ".".join(part for part in parts if part) or "Any"
