@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from fastapi import Body, Depends, Header, Path, Query, Request, Response, Security, WebSocket
 from fastapi.security import SecurityScopes
-from helpers import bound
+from messaging_support import bound
 
 from stompede._types import Principal
 from stompede.errors import ConfigurationError
@@ -20,7 +20,7 @@ from stompede.messaging.session import StompSession
 CHAT = """\
 # chat.py
 from msgspec import Struct
-from helpers import bound
+from messaging_support import bound
 
 class Say(Struct):
     text: str

@@ -9,7 +9,7 @@ import future_handlers
 import msgspec
 import pytest
 from fastapi import Depends, Header
-from helpers import COOK, SESSION, Pool, bound, call, invocation, on_the_loop
+from messaging_support import COOK, SESSION, Pool, bound, call, invocation, on_the_loop
 from pydantic import BaseModel
 
 from stompede._types import Principal

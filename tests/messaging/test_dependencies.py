@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 import pytest
 from fastapi import Depends, Header
-from helpers import COOK, SESSION, Pool, bound, call, invocation, on_the_loop
+from messaging_support import COOK, SESSION, Pool, bound, call, invocation, on_the_loop
 
 from stompede._types import Principal
 from stompede.errors import StompedeError

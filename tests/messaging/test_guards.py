@@ -3,7 +3,7 @@ from typing import Annotated
 
 import pytest
 from fastapi import Depends, Header
-from helpers import COOK, Pool, invocation, on_the_loop
+from messaging_support import COOK, Pool, invocation, on_the_loop
 
 from stompede._types import Principal
 from stompede.errors import ConfigurationError

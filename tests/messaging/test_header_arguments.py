@@ -2,7 +2,7 @@ from typing import Annotated
 
 import pytest
 from fastapi import Header
-from helpers import bound, call
+from messaging_support import bound, call
 
 from stompede.errors import ConfigurationError
 from stompede.messaging.headers import find_header

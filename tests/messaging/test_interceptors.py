@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from helpers import SESSION
+from messaging_support import SESSION
 
 from stompede.errors import ConfigurationError
 from stompede.messaging.commands import (
