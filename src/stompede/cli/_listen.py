@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class ListenSettings(BaseSettings):
+class ListenSettings(BaseModel):
     """Where ``stompede serve`` listens; other ASGI servers have their own options for it."""
 
-    model_config = SettingsConfigDict(env_prefix="STOMPEDE_", extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = Field(
         "127.0.0.1",

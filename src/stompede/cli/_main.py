@@ -12,6 +12,7 @@ from stompede.cli._catalogue import catalogue
 from stompede.cli._demo import demo
 from stompede.cli._serve import serve
 from stompede.cli._settings import settings
+from stompede.cli._token import token
 from stompede.errors import ConfigurationError, StompedeError
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(demo)
+app.command()(token)
 app.command()(catalogue)
 app.command()(settings)
 

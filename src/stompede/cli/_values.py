@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings
 
 from stompede.apps.location.settings import LocationSettings
 from stompede.cli._listen import ListenSettings
@@ -24,13 +23,13 @@ from stompede.errors import ConfigurationError
 from stompede.server.settings import Settings
 
 # Table of the TOML file ("" is its top level), and the settings in it.
-SECTIONS: Final[Sequence[tuple[str, type[BaseSettings]]]] = (
+SECTIONS: Final[Sequence[tuple[str, type[BaseModel]]]] = (
     ("", ListenSettings),
     ("", Settings),
     ("location", LocationSettings),
 )
 
-M = TypeVar("M", bound=BaseSettings)
+M = TypeVar("M", bound=BaseModel)
 
 CONFIG_VARIABLE: Final = "STOMPEDE_CONFIG"
 # Variables that are no settings: where the file is, what tests are told, and what Kubernetes gives to every
@@ -84,7 +83,7 @@ def load_settings(config: Path | None = None, overrides: Sequence[str] = ()) -> 
     given |= _from_environment(os.environ)
     given |= _from_options(overrides)
     listen, node = _check("", ListenSettings, given), _check("", Settings, given)
-    checked: dict[type[BaseSettings], BaseSettings] = {ListenSettings: listen, Settings: node}
+    checked: dict[type[BaseModel], BaseModel] = {ListenSettings: listen, Settings: node}
     for table, model in SECTIONS:
         if model not in checked:
             checked[model] = _check(table, model, given)
@@ -97,7 +96,7 @@ def load_settings(config: Path | None = None, overrides: Sequence[str] = ()) -> 
     )
 
 
-def fields() -> dict[str, tuple[type[BaseSettings], str]]:
+def fields() -> dict[str, tuple[type[BaseModel], str]]:
     """Dotted name of each setting -> its class and field, in the order of the table."""
     return {
         f"{table}.{field}" if table else field: (model, field)
@@ -179,7 +178,7 @@ def _check(table: str, model: type[M], given: Mapping[str, Value]) -> M:
         raise ConfigurationError("\n".join(sentences)) from error
 
 
-def _misfit(table: str, model: type[BaseSettings], detail: ErrorDetails, own: Mapping[str, Value]) -> str:
+def _misfit(table: str, model: type[BaseModel], detail: ErrorDetails, own: Mapping[str, Value]) -> str:
     sentence = detail["msg"].removeprefix("Value error, ")
     field = str(detail["loc"][0]) if detail["loc"] else ""
     value = own.get(field)
