@@ -211,6 +211,7 @@ class MapPage {
         const { lng, lat } = this.#map.getCenter();
         return { center: [lng, lat], zoom: this.#map.getZoom(), loaded: this.#map.loaded() };
       },
+      streets: () => this.#map.queryRenderedFeatures().length,
       following: () => this.#followed,
       counters: () => {
         const now = performance.now();

@@ -19,6 +19,8 @@ export interface RiderView {
 export interface MapDiagnostics {
   riders(): RiderView[];
   camera(): { center: LonLat; zoom: number; loaded: boolean };
+  /** Street features in the picture. */
+  streets(): number;
   following(): number | null;
   counters(): { riders: number; positionsPerSecond: number; messagesPerSecond: number; framesDrawn: number };
   connection(): string;
