@@ -49,9 +49,26 @@ class _Server(uvicorn.Server):
 
 def serve(app: Stompede, host: str, port: int, *, certfile: str | None, keyfile: str | None) -> None:
     """See `Stompede.run`."""
+    configure_logging(app.settings)
+    listener = listen(host, port)
+    try:
+        server = build_server(app, certfile=certfile, keyfile=keyfile)
+    except BaseException:
+        listener.close()
+        raise
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(server.serve(sockets=[listener]))
+    if not server.started:
+        raise ConfigurationError("the application did not start; the log above says why")
+
+
+def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | None = None) -> uvicorn.Server:
+    """uvicorn's server for an application, configured but not started; it wants a loop that is patched by aiofastnet.
+
+    Raises:
+        ConfigurationError: the certificate does not load.
+    """
     settings = app.settings
-    configure_logging(settings)
-    listener = _listen(host, port)
     websocket = websocket_protocol(
         app,
         endpoints=frozenset(settings.endpoints),
@@ -62,8 +79,6 @@ def serve(app: Stompede, host: str, port: int, *, certfile: str | None, keyfile:
     )
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=http_protocol(settings.handshake_timeout_s),
         ws=websocket,
         lifespan="on",
@@ -80,18 +95,18 @@ def serve(app: Stompede, host: str, port: int, *, certfile: str | None, keyfile:
     try:
         config.load()
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        listener.close()
         raise ConfigurationError(
             f"the certificate {certfile} with key {keyfile} does not load: {error}"
         ) from error
-    server = _Server(config, app)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(server.serve(sockets=[listener]))
-    if not server.started:
-        raise ConfigurationError("the application did not start; the log above says why")
+    return _Server(config, app)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that is bound, so that a port which is taken is known before anything starts.
+
+    Raises:
+        ConfigurationError: the port is taken, or the address is none of this machine.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -1,0 +1,2 @@
+from serving import serve as serve
+from serving import transport as transport
