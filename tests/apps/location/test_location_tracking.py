@@ -44,7 +44,7 @@ class Routes:
 class World:
     """Tracking with everything around it, and what it published."""
 
-    def __init__(self, *, demo: bool = True, **settings: Any) -> None:
+    def __init__(self, *, demo: bool = True, route_ttl_s: float = 600, **settings: Any) -> None:
         self.now = NOW
         self.published: list[tuple[str, Any, Mapping[str, str]]] = []
         self.bus_fails = False
@@ -57,6 +57,7 @@ class World:
             routes=self.routes,
             publish=self.publish,
             node_url=lambda: "ws://node-1/stomp",
+            route_ttl_s=route_ttl_s,
             demo=demo,
             clock=lambda: self.now,
         )

@@ -41,7 +41,7 @@ def install(
 
     Args:
         app: the application; it must not have started.
-        routes: the routing table.
+        routes: the routing table; its entries live for the application's setting ``route_ttl_s``.
         node_url: the WebSocket URL under which clients reach this node.
         settings: by default from the environment.
         index: where positions are kept; by default in memory.
@@ -64,6 +64,7 @@ def install(
         routes=routes,
         publish=lambda destination, value, **more: app.node.publish(destination, value, **more),
         node_url=node_url,
+        route_ttl_s=app.settings.route_ttl_s,
         demo=demo,
     )
     app.message("/commute")(tracking.commute)

@@ -36,11 +36,6 @@ class LocationSettings(BaseSettings):
         description="How far a rider's clock may run ahead, in seconds; a report from further ahead counts "
         "as from now.",
     )
-    route_ttl_s: Seconds = Field(
-        600,
-        description="Life of a rider's entry in the routing table after the last report, in seconds: longer than "
-        "a rider is silent within a shift.",
-    )
     overview_interval_s: Seconds = Field(
         1,
         description="Time between two batches of moved riders on `/topic/riders`, in seconds. A page moves "

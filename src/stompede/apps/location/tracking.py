@@ -93,6 +93,7 @@ class RiderTracking:
         routes: the routing table, key to node URL.
         publish: publishes to a topic through the bus.
         node_url: the WebSocket URL under which clients reach this node.
+        route_ttl_s: life of an entry in the routing table, seconds; reports renew it in time.
         demo: everybody may report for every rider and look at all. Otherwise a rider's own token is needed,
             whose name is ``rider-{id}``.
         watched: whether anybody on any node may be looking at the overview; without it every batch is
@@ -108,6 +109,7 @@ class RiderTracking:
         routes: Routes,
         publish: Publish,
         node_url: Callable[[], str],
+        route_ttl_s: float,
         demo: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -117,6 +119,7 @@ class RiderTracking:
         self.node_url: Final = node_url
         self.demo: Final = demo
         self._publish: Final = publish
+        self._route_ttl_s: Final = route_ttl_s
         self._clock: Final = clock
         self._changed: dict[int, RiderUpdate] = {}
         self._routed: dict[
@@ -164,7 +167,7 @@ class RiderTracking:
         now = self._clock()
         if status is not WorkStatus.INIT:
             routed_at = self._routed.get(rider_id)
-            if routed_at is None or now - routed_at < self.settings.route_ttl_s / 3.0:
+            if routed_at is None or now - routed_at < self._route_ttl_s / 3.0:
                 return
         try:
             await self.routes.put(rider_key(rider_id), self.node_url())
@@ -175,9 +178,9 @@ class RiderTracking:
     def _forget_routes(self) -> None:
         """Forget whose shift ended without a word: the table has let go of them, too."""
         now = self._clock()
-        if abs(now - self._swept_at) >= self.settings.route_ttl_s:
+        if abs(now - self._swept_at) >= self._route_ttl_s:
             self._swept_at = now
-            before = now - self.settings.route_ttl_s
+            before = now - self._route_ttl_s
             self._routed = {rider_id: at for rider_id, at in self._routed.items() if at >= before}
 
     def _check_own(self, rider_id: int, who: Principal | None) -> None:
