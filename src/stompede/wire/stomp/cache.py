@@ -1,8 +1,9 @@
 """Parsed heads, kept by their bytes.
 
-Clients repeat the same header block again and again, so parsing it once makes the common SEND nearly free. Two things keep heads that never
+Clients repeat the same header block again and again, so parsing it once makes the common SEND nearly free. Three things keep heads that never
 come again (a receipt, a request code, a one-time token in them) from driving out those that do:
 
+- a head is looked for without its ``receipt`` and ``client-request-code``, which are another on every frame, and gets them back;
 - a head is taken in when it comes the second time. That it came once is remembered as a hash in a small table of fixed size, where a newer
   one simply takes the place of an older one;
 - what is kept stands in a young and an old generation. What is found in the old one moves to the young one; when the young one is full, the
@@ -12,12 +13,14 @@ come again (a receipt, a request code, a one-time token in them) from driving ou
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from typing import final
 
 import msgspec
 
-from stompede.errors import ConfigurationError
-from stompede.wire.stomp.head import Head
+from stompede.errors import ConfigurationError, RemoteProtocolError
+from stompede.wire.stomp.escaping import unescape
+from stompede.wire.stomp.head import Head, varied
 from stompede.wire.stomp.limits import Limits
 from stompede.wire.stomp.tables import RULES
 from stompede.wire.stomp.versions import ALL_VERSIONS, Version
@@ -54,6 +57,7 @@ class HeadCache:
         "_admitted",
         "_limits",
         "_max_head_bytes",
+        "_max_lines",
         "_max_young",
         "_old",
         "_rotations",
@@ -77,6 +81,7 @@ class HeadCache:
         size = 1 << max(4, (max_heads * 2 - 1).bit_length())
         self._seen = array("q", bytes(8 * size))
         self._limits: Limits | None = None
+        self._max_lines = 0
         self._admitted = 0
         self._rotations = 0
         self.hits = 0
@@ -86,6 +91,11 @@ class HeadCache:
         """Says by which limits the heads are parsed: they must be the same for all sessions that share the cache."""
         if self._limits is None:
             self._limits = limits
+            # What is put together from a kept head and two more lines is within the limits without being held against them again.
+            self._max_head_bytes = min(
+                self._max_head_bytes, limits.max_header_line_bytes, limits.max_header_block_bytes
+            )
+            self._max_lines = limits.max_headers
         elif self._limits != limits:
             raise ConfigurationError(
                 f"sessions that share a head cache must have the same limits: {self._limits}, {limits}"
@@ -96,29 +106,64 @@ class HeadCache:
         return self._young[version]
 
     def find(self, version: Version | None, raw: bytes) -> Head | None:
-        """The head that was made from these bytes, if it is kept."""
+        """The head that was made from these bytes, or one that is made from a known one that differs only in what never repeats."""
         head = self._young[version].get(raw)
         if head is None:
-            head = self._old[version].pop(raw, None)
+            head = self._promoted(version, raw) or self.vary(version, raw)
             if head is None:
                 self.misses += 1
                 return None
-            self._put(version, head)
         self.hits += 1
         return head
 
-    def offer(self, version: Version | None, head: Head) -> None:
-        """Keeps a head that was parsed and found right, if it is likely to come again."""
-        raw = head.raw
-        if len(raw) > self._max_head_bytes or not RULES[head.command].repeats or "passcode" in head.headers:
+    def vary(self, version: Version | None, raw: bytes) -> Head | None:
+        """Makes a head from a known one that has neither receipt nor request code. Counts nothing."""
+        if version is None or len(raw) > self._max_head_bytes:
+            return None
+        code, rest = _cut(raw, b"\nclient-request-code:")
+        receipt, rest = _cut(rest, b"\nreceipt:")
+        if code is None and receipt is None:
+            return None
+        base = self._young[version].get(rest) or self._promoted(version, rest)
+        if base is None:
+            return None
+        try:
+            return varied(base, raw, _value(version, receipt), _value(version, code))
+        except (UnicodeDecodeError, RemoteProtocolError):
+            return None  # to be parsed and refused in the right words
+
+    def offer(self, version: Version | None, head: Head, parse: Callable[[bytes], Head]) -> None:
+        """Keeps a head that was parsed and found right, if it is likely to come again.
+
+        Args:
+            version: the version that it was parsed by.
+            head: the head.
+            parse: parses a head; called with the one that has no receipt and no request code, where this one has.
+        """
+        if (
+            not RULES[head.command].repeats
+            or len(head.raw) > self._max_head_bytes
+            or "passcode" in head.headers
+        ):
             return
+        raw = head.raw
+        if raw.count(b"\n") > self._max_lines:
+            return
+        if version is not None:
+            raw = _cut(_cut(raw, b"\nclient-request-code:")[1], b"\nreceipt:")[1]
         value = hash(raw)
         place = value & (len(self._seen) - 1)
         if self._seen[place] != value:
             self._seen[place] = value
             return
         self._admitted += 1
-        self._put(version, head)
+        self._put(version, head if raw == head.raw else parse(raw))
+
+    def _promoted(self, version: Version | None, raw: bytes) -> Head | None:
+        head = self._old[version].pop(raw, None)
+        if head is not None:
+            self._put(version, head)
+        return head
 
     def statistics(self) -> HeadCacheStatistics:
         """Figures of now and since the start."""
@@ -132,3 +177,22 @@ class HeadCache:
                 self._old[each] = young.copy()
                 young.clear()
         self._young[version][head.raw] = head
+
+
+def _value(version: Version, written: bytes | None) -> str | None:
+    if written is None:
+        return None
+    value = unescape(version, written.decode())
+    return value.strip() if version is Version.V1_0 else value
+
+
+def _cut(raw: bytes, start: bytes) -> tuple[bytes | None, bytes]:
+    """The value of a header, and the head without it; ``None`` and the head as it is where it has none or an odd one."""
+    at = raw.find(start)
+    if at < 0:
+        return None, raw
+    end = raw.find(b"\n", at + 1)
+    value = raw[at + len(start) : end]
+    if b"\r" in value or b"\0" in value:
+        return None, raw
+    return value, raw[:at] + raw[end:]

@@ -38,7 +38,9 @@ class Head(msgspec.Struct):
         client_request_code: what the client wants its answer to carry.
         forwarded: the headers that may go on to a MESSAGE, to handlers and to logs; the protocol's own and the
             secret ones are not among them.
-        memo: a place for the server to note what it found out for this head; shared as the head is.
+        memo: a place for the server to note what it found out about this head, shared as the head is, also with heads that
+            differ from it in nothing but ``receipt`` and ``client-request-code``.
+        variant: of a cached head the last one that was made of it by `varied`.
     """
 
     command: str
@@ -53,6 +55,7 @@ class Head(msgspec.Struct):
     client_request_code: str | None
     forwarded: Mapping[str, str]
     memo: Any = None
+    variant: Head | None = None
 
 
 def parse_head(raw: bytes, version: Version | None, limits: Limits) -> Head:
@@ -85,6 +88,48 @@ def parse_head(raw: bytes, version: Version | None, limits: Limits) -> Head:
         # Nothing in 1.0 says that the space after the colon counts, and its own examples have one.
         headers = {name.strip(): value.strip() for name, value in headers.items()}
     return _head(command, headers, raw, limits)
+
+
+def varied(base: Head, raw: bytes, receipt: str | None, code: str | None) -> Head:
+    """A head that differs from one that is known only in a ``receipt``, a ``client-request-code``, or both.
+
+    Args:
+        base: the known one, which has none of the two.
+        raw: the bytes of the new one.
+        receipt: its receipt.
+        code: its request code.
+    """
+    headers = base.headers.copy()  # type: ignore[attr-defined]  # a MappingProxyType
+    forwarded = base.forwarded
+    if receipt is not None:
+        headers["receipt"] = receipt
+    if code is not None:
+        headers["client-request-code"] = code
+        forwarded = MappingProxyType(
+            {**forwarded, "client-request-code": code} if forwarded else {"client-request-code": code}
+        )
+    # What the server notes on a variant would be lost with it: the next one finds it.
+    memo = base.memo
+    if memo is None and base.variant is not None:
+        memo = base.memo = base.variant.memo
+        base.variant = None
+    head = Head(
+        base.command,
+        MappingProxyType(headers),
+        raw,
+        base.destination,
+        base.content_length,
+        base.content_type,
+        receipt,
+        base.transaction,
+        base.authorization,
+        code,
+        forwarded,
+        memo,
+    )
+    if memo is None:
+        base.variant = head
+    return head
 
 
 def _headers(lines: list[str], version: Version | None, *, escapes: bool) -> dict[str, str]:

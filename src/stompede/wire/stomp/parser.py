@@ -244,14 +244,18 @@ class FrameDecoder:
 
     def _new_head(self, raw: bytes) -> Head:
         try:
-            head = parse_head(raw, self.version, self._limits)
-            if RULES[head.command].sender is not self._side and next_state(self.state, head.command) is None:
-                raise self._not_now(head.command)
-            check_head(head, self.version, self._side)
+            head = self._checked_head(raw)
         except FrameRefusedError as error:
             raise _refused(error, receipt_in(self.version, raw)) from error.__cause__
         if self._cache is not None:
-            self._cache.offer(self.version, head)
+            self._cache.offer(self.version, head, self._checked_head)
+        return head
+
+    def _checked_head(self, raw: bytes) -> Head:
+        head = parse_head(raw, self.version, self._limits)
+        if RULES[head.command].sender is not self._side and next_state(self.state, head.command) is None:
+            raise self._not_now(head.command)
+        check_head(head, self.version, self._side)
         return head
 
     def _check_sizes(self, head: bytes) -> None:

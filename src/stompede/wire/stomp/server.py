@@ -51,7 +51,7 @@ class ServerSession(Endpoint):
         versions: the versions that are spoken.
     """
 
-    __slots__ = ("_agreed", "_heads", "_last", "_last_raw", "_server", "_theirs", "_versions")
+    __slots__ = ("_agreed", "_heads", "_known", "_last", "_last_raw", "_server", "_theirs", "_versions")
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class ServerSession(Endpoint):
     ) -> None:
         super().__init__(Side.SERVER, limits, heart_beat, cache)
         cache.claim(limits)
+        self._known = cache
         self._server = server
         self._versions = versions
         self._agreed: Version | None = None
@@ -78,27 +79,50 @@ class ServerSession(Endpoint):
         data = self._data
         if not data and self._gathered is None:
             return None
+        # The hot path: a SEND that is there as a whole, with the head of the SEND before it or with one that the cache knows.
+        pos = self._pos
         raw = self._last_raw
-        # The hot path: one SEND, whole in one chunk, with the head of the SEND before it or with one that the cache knows.
-        if raw is not None and data.startswith(raw) and not self._pos:
+        if raw is not None and data.startswith(raw, pos):
             head = self._last
-            body = len(raw)
+            body = pos + len(raw)
         else:
-            body = data.find(b"\n\n") + 2
-            known = self._heads.get(data[:body])
-            if known is None or known.command != "SEND" or self._pos:
+            body = data.find(b"\n\n", pos) + 2
+            raw = data[pos:body]
+            known = self._heads.get(raw)
+            if known is None:
+                known = self._vary(raw)
+                if known is None:
+                    return self._next_event()
+            elif known.command == "SEND":
+                self._last = known
+                self._last_raw = raw
+            else:
                 return self._next_event()
-            self._cache.hits += 1  # type: ignore[union-attr]  # a server has one
-            self._last = head = known
-            self._last_raw = known.raw
+            self._known.hits += 1
+            head = known
         length = head.content_length
-        end = len(data) - 1
-        if data.find(b"\0", body) != end if length is None else (body + length != end or data[end]):
-            return self._next_event()
+        if length is None:
+            end = data.find(b"\0", body)
+            if end < 0:
+                return self._next_event()
+        else:
+            end = body + length
+            if end >= len(data) or data[end]:
+                return self._next_event()
         if end - body > self._limits.max_body_bytes:
             return self._next_event()
-        self._data = b""
+        if end + 1 == len(data):
+            self._data = b""
+            self._pos = 0
+        else:
+            self._pos = end + 1
         return Send(head, head.destination, data[body:end])  # type: ignore[arg-type]  # SEND requires it
+
+    def _vary(self, raw: bytes) -> Head | None:
+        """The head of a SEND that differs from a known one only in what is another on every frame."""
+        if self._heads is _NOTHING or not raw.startswith(b"SEND\n"):
+            return None
+        return self._known.vary(self.version, raw)
 
     def _next_event(self) -> ServerEvent | None:
         if self.state is State.CONNECTING:
@@ -218,8 +242,7 @@ class ServerSession(Endpoint):
         if user_name is not None:
             headers["user-name"] = user_name
         self._agree(self._theirs, now)
-        assert self._cache is not None
-        self._heads = self._cache.heads(version)
+        self._heads = self._known.heads(version)
         return encode_frame(version, Frame("CONNECTED", headers))
 
     def send_receipt(self, receipt_id: str) -> bytes:

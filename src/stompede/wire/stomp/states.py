@@ -19,6 +19,9 @@ from typing import Final
 class State(enum.Enum):
     """Where the conversation stands."""
 
+    # As with versions: half of all look-ups into the table would be spent in the hash that `enum.Enum` defines in Python.
+    __hash__ = object.__hash__
+
     OPEN = "open"
     """The connection is there; the client must send CONNECT or STOMP."""
     CONNECTING = "connecting"

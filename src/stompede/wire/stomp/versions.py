@@ -13,6 +13,9 @@ class Version(enum.Enum):
     V1_1 = "1.1"
     V1_2 = "1.2"
 
+    # Members are keys of dicts on the hot path, and the hash that `enum.Enum` defines is written in Python.
+    __hash__ = object.__hash__
+
     def __lt__(self, other: Version) -> bool:
         return self.value < other.value
 
