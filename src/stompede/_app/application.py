@@ -7,7 +7,7 @@ import contextlib
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar, final
+from typing import Any, Literal, TypeVar, final
 
 import structlog
 from fastapi import FastAPI
@@ -17,7 +17,7 @@ from stompede._types import NO_HEADERS, Principal
 from stompede.auth import TokenIssuer, bearer_token, issuer_from, verifier_from
 from stompede.bus import Bus, MemoryBus
 from stompede.errors import ConfigurationError, SessionClosedError
-from stompede.messaging.binding import bind_handler
+from stompede.messaging.binding import BoundHandler, bind_handler
 from stompede.messaging.catalogue import Catalogue
 from stompede.messaging.destinations import Kind, Prefixes
 from stompede.messaging.errors_to_client import ErrorHandlers
@@ -46,8 +46,8 @@ class Stompede:
     Args:
         fastapi: your FastAPI application, which answers HTTP; by default an empty one. Its lifespan runs,
             too; handlers end before it does.
-        settings: by default from the environment (``STOMPEDE_*``) and the file that ``STOMPEDE_CONFIG``
-            names.
+        settings: by default from the environment (``STOMPEDE_*``); `stompede serve` adds what its file and
+            its options say.
         title: name in the catalogue of destinations.
         version: version in the catalogue.
 
@@ -82,7 +82,17 @@ class Stompede:
             own.app_prefixes, own.topic_prefix, own.queue_prefix, own.session_prefix, own.user_prefix
         )
         self._program = Program(
-            Router(), Router(), Guards(), InterceptorChain(), ErrorHandlers(), SessionEvents(), Router()
+            Router(),
+            Router(),
+            Guards(
+                run_blocking=self._run_blocking,
+                close_blocking=self._close_blocking,
+                overrides=self._overrides,
+            ),
+            InterceptorChain(),
+            ErrorHandlers(),
+            SessionEvents(),
+            Router(overlapping=True),
         )
         self._catalogue = Catalogue(title=title, version=version, prefixes=self.prefixes)
         self._node: Node | None = None
@@ -111,9 +121,7 @@ class Stompede:
         """
 
         def register(func: F) -> F:
-            handler = bind_handler(
-                func, pattern=pattern, kind="message", run_blocking=self._run_blocking, publish=publish
-            )
+            handler = self._bind(func, pattern, "message", publish)
             if publish is not None and self.prefixes.classify(publish) not in (Kind.TOPIC, Kind.QUEUE):
                 raise ConfigurationError(
                     f"{handler.where}: publish={publish!r} is no topic and no queue; begin it "
@@ -135,7 +143,7 @@ class Stompede:
         """
 
         def register(func: F) -> F:
-            handler = bind_handler(func, pattern=pattern, kind="subscribe", run_blocking=self._run_blocking)
+            handler = self._bind(func, pattern, "subscribe", None)
             self._program.subscribes.add(handler.pattern, Served(handler, True), handler.where)
             self._catalogue.add_subscribe_handler(handler)
             return func
@@ -358,6 +366,32 @@ class Stompede:
         return self._catalogue.document()
 
     # Running.
+
+    def _bind(
+        self,
+        func: Callable[..., Any],
+        pattern: str,
+        kind: Literal["message", "subscribe"],
+        publish: str | None,
+    ) -> BoundHandler:
+        return bind_handler(
+            func,
+            pattern=pattern,
+            kind=kind,
+            run_blocking=self._run_blocking,
+            close_blocking=self._close_blocking,
+            publish=publish,
+            overrides=self._overrides,
+        )
+
+    def _overrides(self) -> Mapping[Callable[..., Any], Callable[..., Any]]:
+        return self.fastapi.dependency_overrides
+
+    async def _close_blocking(self, func: Callable[..., Any], /, *arguments: Any) -> Any:
+        """Ends `def` dependencies with ``yield``: what was begun is ended, however full the pool is."""
+        if self._pool is None:
+            raise SessionClosedError("the application does not run")
+        return await self._pool.run_always(func, *arguments)
 
     async def _run_blocking(self, func: Callable[..., Any], /, *arguments: Any) -> Any:
         if self._pool is None:

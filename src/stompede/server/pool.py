@@ -65,6 +65,10 @@ class Pool:
         if self._in >= self._threads + self._max_queued:
             self._refused += 1
             raise Problem("unavailable", "the node has no thread free for this; try again")
+        return await self.run_always(func, *args)
+
+    async def run_always(self, func: Callable[..., T], *args: Any) -> T:
+        """Like `run`, and never refuses: for the end of what a call of `run` began."""
         self._in += 1
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
