@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from stompede.cli._bench import bench
 from stompede.cli._catalogue import catalogue
 from stompede.cli._demo import demo
 from stompede.cli._serve import serve
 from stompede.cli._settings import settings
+from stompede.cli._simulate import simulate
 from stompede.cli._token import token
 from stompede.errors import ConfigurationError, StompedeError
 
@@ -25,6 +27,8 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(demo)
+app.add_typer(simulate)
+app.command()(bench)
 app.command()(token)
 app.command()(catalogue)
 app.command()(settings)
