@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -16,12 +16,13 @@ import pytest
 import structlog
 import uvicorn
 from aiofastnet.api_patch import patch_loop
-from stompsocket import PATIENCE_S, StompSocket
 
 from stompede import Settings, Stompede
 from stompede._app.serve import build_server, listen
+from stompede._types import NO_HEADERS
 from stompede.server.node import Node
 from stompede.server.session import Session
+from stompsocket import PATIENCE_S, StompSocket
 
 TRANSPORTS = ("picows", "asgi")
 SECRET = "a secret of the tests that is long enough for HS256"
@@ -69,7 +70,7 @@ class Served:
         self.clients.append(client)
         return client
 
-    async def client(self, headers: dict[str, object] = {}, **options: Any) -> StompSocket:
+    async def client(self, headers: Mapping[str, object] = NO_HEADERS, **options: Any) -> StompSocket:
         """A session that got CONNECTED."""
         client = await self.open(**options)
         await client.connect(headers)
@@ -159,9 +160,10 @@ Serve = Callable[..., Awaitable[Served]]
 
 
 @pytest.fixture(params=TRANSPORTS)
-def transport(request: pytest.FixtureRequest) -> Iterator[str]:
+def transport(request: pytest.FixtureRequest) -> str:
     """The name of a transport; the test runs once with each."""
-    yield request.param
+    name: str = request.param
+    return name
 
 
 @pytest.fixture

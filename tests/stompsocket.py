@@ -1,8 +1,8 @@
 """A STOMP client for tests of the server, made of other people's parts.
 
-WebSocket is spoken by ``websockets``' sans-I/O core, over a socket that is read only when a test asks for something: so
-one client can be slow, break rules on purpose, or leave nothing but raw bytes. STOMP is parsed here once more, in thirty
-lines, and not by the code under test.
+WebSocket is spoken by ``websockets``' sans-I/O core, over a socket that is read only when a test asks for something:
+so one client can be slow, break rules on purpose, or leave nothing but raw bytes. STOMP is parsed here once more, in
+thirty lines, and not by the code under test.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Frame(NamedTuple):
         return self.body.decode()
 
 
-class Closed(Exception):
+class Closed(Exception):  # noqa: N818 - an expected outcome
     """The server ended the connection; ``code`` is ``None`` where it sent no close frame."""
 
     def __init__(self, code: int | None, reason: str) -> None:
@@ -212,9 +212,9 @@ class StompSocket:
         self.session = frame.headers["session"]
         return frame
 
-    async def subscribe(self, destination: str, id: object = "0", **headers: object) -> None:
+    async def subscribe(self, destination: str, sid: object = "0", **headers: object) -> None:
         """SUBSCRIBE, and waits until the subscription is live."""
-        await self.request("SUBSCRIBE", {"id": id, "destination": destination, **headers})
+        await self.request("SUBSCRIBE", {"id": sid, "destination": destination, **headers})
 
     async def errors(self) -> None:
         """Subscribes to the error channel."""
@@ -239,7 +239,7 @@ class StompSocket:
         )
 
     async def settle(self) -> list[Frame]:
-        """What has come when the server has answered a question that was asked now: to assert that something did not."""
+        """What has come when the server has answered a question asked now: to assert that something did not."""
         await self.request("SEND", {"destination": "/topic/nobody-listens"})
         frames, self.frames = self.frames, []
         return frames
