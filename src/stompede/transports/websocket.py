@@ -31,7 +31,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stub l
 
 from stompede.transports.base import Acceptor, Framing, Receiver
 from stompede.transports.handshake import HandshakeRefused, Rules, admit
-from stompede.wire.websocket import MessageAssembler, WebSocketViolation, check_close, encode_header
+from stompede.wire.websocket import MessageAssembler, WebSocketViolation, check_close, check_control, encode_header
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +132,9 @@ class WebSocketConnection(WSListener):
     def _rare_frame(self, frame: WSFrame) -> None:
         """Fragments, control frames, and frames that break a rule."""
         kind = frame.msg_type
+        rsv = frame.rsv1 or frame.rsv2 or frame.rsv3
+        if kind in (WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG):
+            check_control(frame.payload_size, frame.fin, rsv)
         if kind is WSMsgType.CLOSE:
             code, reason = check_close(frame.get_payload_as_bytes())
             self._peer_close = (code, reason)
@@ -145,7 +148,6 @@ class WebSocketConnection(WSListener):
         else:
             if self._assembler is None:
                 self._assembler = MessageAssembler(self._max_message_bytes)
-            rsv = frame.rsv1 or frame.rsv2 or frame.rsv3
             message = self._assembler.frame(int(kind.value), frame.get_payload_as_bytes(), frame.fin, rsv)
             if message is None:
                 self.receiver.alive()
