@@ -28,8 +28,20 @@ function packed(): Plugin {
   };
 }
 
+/** Nothing is painted before the script has set the chosen theme: no flash of the other one. */
+function paintLater(): Plugin {
+  return {
+    name: "paint-later",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler: (html) => html.replace('<script type="module"', '<script type="module" blocking="render"'),
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [packed()],
+  plugins: [packed(), paintLater()],
   // Relative to nothing: the node serves the page at / and its parts under /assets.
   base: "/",
   publicDir: false,

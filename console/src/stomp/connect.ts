@@ -52,10 +52,19 @@ export class ConnectForm {
     const pill = byId("tester-state");
     pill.dataset["state"] = { off: "off", connecting: "connecting", on: "live" }[state];
     setText(pill, STATE_WORDS[state]);
-    byId<HTMLButtonElement>("connect").disabled = state !== "off";
-    byId<HTMLButtonElement>("disconnect").disabled = state === "off";
+    const connect = byId<HTMLButtonElement>("connect");
+    const disconnect = byId("disconnect");
+    const focused = document.activeElement;
+    connect.disabled = state === "connecting";
+    connect.hidden = state === "on";
+    disconnect.hidden = state === "off";
+    byId("connect-fields").hidden = state === "on";
     byId("session-facts").hidden = state !== "on";
+    // The focus does not fall back to the top of the page when the button under it goes.
+    if (state === "on" && this.#form.contains(focused)) disconnect.focus();
+    if (state === "off" && focused === disconnect) connect.focus();
     if (connected === undefined) return;
+    setText(byId("session-url"), field("endpoint"));
     setText(byId("session-id"), connected.headers["session"] ?? "–");
     setText(byId("session-version"), connected.headers["version"] ?? "1.0");
     setText(byId("session-user"), connected.headers["user-name"] ?? "anonymous");
