@@ -1,6 +1,7 @@
 """A small, real STOMP server for tests of the client: TCP, WebSocket by picows, STOMP by the library's wire room.
 
-It does what a test tells it: refuses tokens, cuts connections, falls silent, closes with any code. It keeps every frame it got.
+It does what a test tells it: refuses tokens, cuts connections, falls silent, closes with any code. It keeps every frame
+that it got.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import msgspec
 import picows
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
+from stompede.client import Client
 from stompede.messaging.message import Message
 from stompede.wire import stomp
 
@@ -109,7 +111,11 @@ class Conversation(WSListener):
             self.write(self.wire.send_error(detail, headers=headers))
             self.close(code)
             return
-        self.write(self.wire.send_connected(session=f"s{self.peer.total()}", user_name=self.member, now=self.loop.time()))
+        self.write(
+            self.wire.send_connected(
+                session=f"s{self.peer.total()}", user_name=self.member, now=self.loop.time()
+            )
+        )
         self.beat()
 
     def allowed(self, head: stomp.Head) -> bool:
@@ -191,6 +197,19 @@ class Conversation(WSListener):
         self.transport.disconnect(graceful=False)
 
 
+async def until(client: Client, condition: Callable[[], bool]) -> None:
+    """Waits for something to become true inside of a client."""
+    supervisor = client._supervisor
+    assert supervisor is not None
+    async with asyncio.timeout(10):
+        await supervisor.changes.until(condition)
+
+
+async def lost(client: Client) -> None:
+    """Waits until a client has noticed that its connection is gone."""
+    await until(client, lambda: not client.connected)
+
+
 class Peer:
     """The server. Its attributes say how it behaves; `until` waits for what a test expects."""
 
@@ -232,7 +251,11 @@ class Peer:
 
     def commands(self, *but: str) -> list[str]:
         """Commands and destinations so far, without the error channel's."""
-        return [f"{got.command} {got.destination}".strip() for got in self.got if got.destination not in (ERRORS, *but)]
+        return [
+            f"{got.command} {got.destination}".strip()
+            for got in self.got
+            if got.destination not in (ERRORS, *but)
+        ]
 
     def sends(self) -> list[bytes]:
         return [got.body for got in self.got if got.command == "SEND"]
@@ -250,7 +273,9 @@ class Peer:
             response = picows.WSUpgradeResponse.create_101_response(extra)
             return picows.WSUpgradeResponseWithListener(response, Conversation(self, request))
 
-        self._server = await picows.ws_create_server(factory, "127.0.0.1", self.port, ssl=ssl, enable_auto_pong=False)
+        self._server = await picows.ws_create_server(
+            factory, "127.0.0.1", self.port, ssl=ssl, enable_auto_pong=False
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self, *, cut: bool = True) -> None:

@@ -13,8 +13,10 @@ def test_every_row_of_the_servers_table_is_obeyed(row: Disconnects) -> None:
 
 @pytest.mark.parametrize(
     ("code", "back"),
-    [(1001, True), (1006, True), (1012, True), (1013, True), (1002, False), (1003, False), (1008, False), (1010, False)]
-    + [(4000, True), (4499, True), (4500, False), (4999, False), (3000, True)],
+    [
+        *((code, True) for code in (1001, 1006, 1012, 1013, 3000, 4000, 4499)),
+        *((code, False) for code in (1002, 1003, 1008, 1010, 4500, 4999)),
+    ],
 )
 def test_close_codes_outside_of_the_table_are_read_by_their_range(code: int, back: bool) -> None:
     assert may_come_back(code) is back
@@ -37,7 +39,8 @@ def test_the_error_holds_code_and_reason_and_says_the_detail() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "may"), [(503, True), (500, True), (429, True), (404, True), (401, False), (403, False), (400, False)]
+    ("status", "may"),
+    [(503, True), (500, True), (429, True), (404, True), (401, False), (403, False), (400, False)],
 )
 def test_a_refused_handshake_is_repeated_where_it_may_succeed_later(status: int, may: bool) -> None:
     assert status_may_change(status) is may

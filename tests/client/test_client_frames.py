@@ -123,4 +123,11 @@ def test_a_send_carries_what_its_body_was_encoded_to() -> None:
 
 def test_headers_that_the_client_writes_itself_are_refused() -> None:
     with pytest.raises(LocalProtocolError, match="receipt"):
-        check_headers({"receipt": "1"})
+        check_headers("/topic/a", {"receipt": "1"})
+
+
+def test_mistakes_in_destinations_and_headers_are_found_at_once() -> None:
+    with pytest.raises(LocalProtocolError, match="destination"):
+        encode_send("", b"", {}, None)
+    with pytest.raises(LocalProtocolError, match="must be strings"):
+        check_headers("/topic/a", {"count": 1})  # type: ignore[dict-item]

@@ -182,7 +182,7 @@ class Client:
 
     def _open(self) -> Supervisor:
         supervisor = self._entered()
-        if supervisor.closed is not None:
+        if supervisor.closing:
             raise supervisor.closed_error()
         return supervisor
 
@@ -384,7 +384,7 @@ class Client:
         Entering waits for a connection where there is none. It raises `RequestError` when the server refuses
         the subscription, and `SessionClosedError` when the client is closed.
         """
-        check_headers(headers)
+        check_headers(destination, headers)
         return Subscription(
             self._open,
             destination,

@@ -139,7 +139,11 @@ class Connection:
     # Out.
 
     def send(self, frame: Outgoing, authorization: str | None) -> None:
-        """Writes a frame; what a member sends carries the newest token."""
+        """Writes a frame; what a member sends carries the newest token. After an ERROR frame the server reads
+        nothing more.
+        """
+        if self._wire.state is not stomp.State.CONNECTED:
+            return
         headers = frame.headers
         if authorization is not None and frame.command != "UNSUBSCRIBE":
             headers = {AUTHORIZATION: authorization, **headers}
@@ -151,6 +155,8 @@ class Connection:
         """Writes DISCONNECT. `farewell` becomes true when the server has confirmed it, and with it all
         frames before.
         """
+        if self._wire.state is not stomp.State.CONNECTED:
+            return
         self._farewell_receipt = receipt
         self._write(self._wire.send_disconnect(receipt))
 
@@ -231,6 +237,7 @@ class Connection:
     def _on_error(self, event: stomp.ErrorReceived) -> None:
         """ERROR: the server closes next. Its close code is waited for, but not for ever."""
         self._error = event
+        self._events.on_paused()
         self._stop_timer()
         self._timer = self._loop.call_later(CLOSE_AFTER_ERROR_S, self._abort_link)
 

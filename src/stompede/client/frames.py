@@ -233,7 +233,7 @@ def encode_send(
     destination: str, body: Any, headers: Mapping[str, str], content_type: str | None
 ) -> tuple[dict[str, str], bytes]:
     """Headers and body of a SEND frame."""
-    check_headers(headers)
+    check_headers(destination, headers)
     payload, encoded_as = encode(body)
     fields = {"destination": destination}
     kind = content_type or encoded_as
@@ -243,8 +243,17 @@ def encode_send(
     return fields, payload
 
 
-def check_headers(headers: Mapping[str, str]) -> None:
-    """Raises `LocalProtocolError` for headers that the client itself writes."""
+def check_headers(destination: str, headers: Mapping[str, str]) -> None:
+    """Finds mistakes where they are made, and not later, where a frame is written for nobody.
+
+    Raises:
+        LocalProtocolError: no destination, a header that the client itself writes, or one that is no string.
+    """
+    if not destination:
+        raise LocalProtocolError("a destination is missing")
     if not OWN_HEADERS.isdisjoint(headers):
         name = min(OWN_HEADERS.intersection(headers))
         raise LocalProtocolError(f"the client writes the header {name} itself; use the argument for it")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str) or not name:
+            raise LocalProtocolError(f"the header {name!r} and its value {value!r} must be strings")

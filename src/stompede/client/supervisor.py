@@ -54,7 +54,7 @@ class Supervisor:
         self._errors: Standing | None = None
         self._renew_not_before = 0.0
         self._up_since: float | None = None
-        self._closing = False
+        self.closing = False
         self.changes = Changes()
         self.tokens = TokenSource(options.token)
         self.courier = Courier(
@@ -113,7 +113,7 @@ class Supervisor:
         failed = 0
         while True:
             error, may_come_back, lasted_s = await self._live_once()
-            if self._closing:
+            if self.closing:
                 return
             if backoff is None or not may_come_back or self.connects == 0:
                 break
@@ -138,7 +138,7 @@ class Supervisor:
                 await self.tokens.fetch()
                 self.welcome = await connection.open(self._dialer, self.tokens.authorization)
         except TimeoutError:
-            self.attempts_failed += 1
+            self._failed_attempt()
             limit = self._options.connect_timeout_s
             return (
                 SessionClosedError(f"{self._dialer.url}: not connected within connect_timeout_s={limit:g}"),
@@ -146,7 +146,7 @@ class Supervisor:
                 0.0,
             )
         except (DialError, AuthenticationError, SessionClosedError) as error:
-            self.attempts_failed += 1
+            self._failed_attempt()
             return error, _worth_another(error, connection), 0.0
         else:
             lasted_s = await self._serve(connection)
@@ -154,6 +154,10 @@ class Supervisor:
             return connection.ending.error(), connection.ending.reconnect, lasted_s
         finally:
             connection.abort()
+
+    def _failed_attempt(self) -> None:
+        self.attempts_failed += 1
+        self.changes.signal()
 
     async def _serve(self, connection: Connection) -> float:
         """Keeps a connection until it ends; returns for how long it was up, in seconds."""
@@ -170,7 +174,7 @@ class Supervisor:
             self._up_since = None
             self.connection = None
             why = connection.ending
-            self.courier.detach(self.closed_error if why is None or self._closing else why.error)
+            self.courier.detach(self.closed_error if why is None or self.closing else why.error)
 
     async def _restore(self, connection: Connection) -> None:
         """Waits until all that stands is subscribed, then lets go out what waits."""
@@ -254,7 +258,7 @@ class Supervisor:
 
     async def say_goodbye(self) -> None:
         """Sends what waits and DISCONNECT, and waits until the server has taken all and closed its side."""
-        self._closing = True
+        self.closing = True
         connection = self.connection
         if connection is None or connection.ending is not None:
             return
@@ -290,7 +294,7 @@ class Supervisor:
     def finish(self, error: StompedeError, *, by_user: bool) -> None:
         """The client has closed for good. The first reason counts."""
         if self.closed is None:
-            self._closing = True
+            self.closing = True
             self.closed = error
             self.courier.close(self.closed_error, by_user=by_user)
             self.changes.signal()

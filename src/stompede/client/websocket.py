@@ -70,7 +70,7 @@ class WebSocketDialer:
 
         try:
             transport, listener = await picows.ws_connect(
-                lambda: WebSocketLink(events, self._max_message_bytes),
+                lambda _request, _response: WebSocketLink(events, self._max_message_bytes),
                 self.url,
                 ssl_context=self._ssl,
                 websocket_handshake_timeout=self._timeout_s,
