@@ -149,7 +149,7 @@ class Outbox:
         return outcome
 
     def _make_room(self, wanted: int) -> bool:
-        """Drops the oldest frames that may be dropped until ``wanted`` bytes fit; false if they never do."""
+        """Drops the oldest frames that may be dropped until ``wanted`` bytes fit; none, and false, if they never do."""
         assert self._queue is not None
         doomed = []
         fits = self._max_bytes - wanted
@@ -160,10 +160,12 @@ class Outbox:
             if waiting.droppable:
                 doomed.append(key)
                 left -= len(waiting.frame)
+        if left > fits:
+            return False
         for key in doomed:
             self._forget(self._queue.pop(key))
         self._counters.dropped += len(doomed)
-        return left <= fits
+        return True
 
     def _forget(self, waiting: _Waiting) -> None:
         self._bytes -= len(waiting.frame)
