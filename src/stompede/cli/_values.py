@@ -17,6 +17,7 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from stompede.apps.console.settings import ConsoleSettings
 from stompede.apps.location.settings import LocationSettings
 from stompede.cli._listen import ListenSettings
 from stompede.errors import ConfigurationError
@@ -27,6 +28,7 @@ SECTIONS: Final[Sequence[tuple[str, type[BaseModel]]]] = (
     ("", ListenSettings),
     ("", Settings),
     ("location", LocationSettings),
+    ("console", ConsoleSettings),
 )
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,7 +37,7 @@ CONFIG_VARIABLE: Final = "STOMPEDE_CONFIG"
 # Variables that are no settings: where the file is, what tests are told, and what Kubernetes gives to every
 # pod beside a service that is called "stompede".
 _OTHER_VARIABLES: Final = re.compile(
-    r"STOMPEDE_(CONFIG|NO_SKIPS|TEST_\w+|SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)"
+    r"STOMPEDE_(CONFIG|NO_SKIPS|CHROMIUM|TEST_\w+|SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)"
 )
 
 
