@@ -1,4 +1,4 @@
-"""STOMP 1.0, 1.1 and 1.2 without I/O: bytes in, events out, and the other way round; both sides of a connection."""
+"""STOMP 1.0, 1.1 and 1.2 without I/O: bytes into events and back, for both sides of a connection."""
 
 from __future__ import annotations
 

@@ -1,20 +1,22 @@
 """Parsed heads, kept by their bytes.
 
-Clients repeat the same header block again and again, so parsing it once makes the common SEND nearly free. Three things keep heads that never
-come again (a receipt, a request code, a one-time token in them) from driving out those that do:
+Clients repeat the same header block again and again, so parsing it once makes the common SEND nearly free.
+Three things keep heads that never come again (a receipt, a request code, a one-time token in them) from
+driving out those that do:
 
-- a head is looked for without its ``receipt`` and ``client-request-code``, which are another on every frame, and gets them back;
-- a head is taken in when it comes the second time. That it came once is remembered as a hash in a small table of fixed size, where a newer
-  one simply takes the place of an older one;
-- what is kept stands in a young and an old generation. What is found in the old one moves to the young one; when the young one is full, the
-  old one is let go and the young one becomes old.
+- a head is looked for without its ``receipt`` and ``client-request-code``, which are another on every frame,
+  and gets them back;
+- a head is taken in when it comes the second time. That it came once is remembered as a hash in a small table
+  of fixed size, where a newer one simply takes the place of an older one;
+- what is kept stands in a young and an old generation. What is found in the old one moves to the young one;
+  when the young one is full, the old one is let go and the young one becomes old.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from typing import final
+from typing import Final, final
 
 import msgspec
 
@@ -24,6 +26,9 @@ from stompede.wire.stomp.head import Head, varied
 from stompede.wire.stomp.limits import Limits
 from stompede.wire.stomp.tables import RULES
 from stompede.wire.stomp.versions import ALL_VERSIONS, Version
+
+_CODE: Final = b"\nclient-request-code:"
+_RECEIPT: Final = b"\nreceipt:"
 
 
 class HeadCacheStatistics(msgspec.Struct, frozen=True, rename="camel"):
@@ -50,7 +55,8 @@ class HeadCache:
 
     Args:
         max_heads: how many heads are kept at most.
-        max_head_bytes: longer heads are never kept. Together they bound the memory, at some three times their product.
+        max_head_bytes: longer heads are never kept. Together they bound the memory, at some three times their
+            product.
     """
 
     __slots__ = (
@@ -68,8 +74,8 @@ class HeadCache:
     )
 
     def __init__(self, max_heads: int = 4096, max_head_bytes: int = 2048) -> None:
-        # The young generations by version: a head means different things in different versions, as escapes differ. The dicts are never
-        # replaced, because sessions look into them without asking.
+        # The young generations by version: a head means different things in different versions, as escapes
+        # differ. The dicts are never replaced, because sessions look into them without asking.
         self._young: dict[Version | None, dict[bytes, Head]] = {
             version: {} for version in (None, *ALL_VERSIONS)
         }
@@ -88,10 +94,12 @@ class HeadCache:
         self.misses = 0
 
     def claim(self, limits: Limits) -> None:
-        """Says by which limits the heads are parsed: they must be the same for all sessions that share the cache."""
+        """Says by which limits the heads are parsed: they must be the same for all sessions that share the
+        cache."""
         if self._limits is None:
             self._limits = limits
-            # What is put together from a kept head and two more lines is within the limits without being held against them again.
+            # What is put together from a kept head and two more lines is within the limits without being held
+            # against them again.
             self._max_head_bytes = min(
                 self._max_head_bytes, limits.max_header_line_bytes, limits.max_header_block_bytes
             )
@@ -102,27 +110,35 @@ class HeadCache:
             )
 
     def heads(self, version: Version | None) -> dict[bytes, Head]:
-        """The younger heads of a version, to be looked into and counted in `hits` by the hot path; the object stays the same."""
+        """The younger heads of a version, to be looked into and counted in `hits` by the hot path; the object
+        stays the same."""
         return self._young[version]
 
     def find(self, version: Version | None, raw: bytes) -> Head | None:
-        """The head that was made from these bytes, or one that is made from a known one that differs only in what never repeats."""
+        """The head that was made from these bytes, if it is kept."""
         head = self._young[version].get(raw)
         if head is None:
-            head = self._promoted(version, raw) or self.vary(version, raw)
+            head = self._promoted(version, raw)
             if head is None:
                 self.misses += 1
                 return None
         self.hits += 1
         return head
 
-    def vary(self, version: Version | None, raw: bytes) -> Head | None:
-        """Makes a head from a known one that has neither receipt nor request code. Counts nothing."""
-        if version is None or len(raw) > self._max_head_bytes:
+    def vary(self, version: Version, raw: bytes) -> Head | None:
+        """Makes the head of a SEND from a known one that has neither receipt nor request code. Counts
+        nothing."""
+        if len(raw) > self._max_head_bytes:
             return None
-        code, rest = _cut(raw, b"\nclient-request-code:")
-        receipt, rest = _cut(rest, b"\nreceipt:")
-        if code is None and receipt is None:
+        code = receipt = None
+        rest = raw
+        at = rest.find(_CODE)
+        if at >= 0:
+            code, rest = _cut(rest, at, len(_CODE))
+        at = rest.find(_RECEIPT)
+        if at >= 0:
+            receipt, rest = _cut(rest, at, len(_RECEIPT))
+        if rest is raw:
             return None
         base = self._young[version].get(rest) or self._promoted(version, rest)
         if base is None:
@@ -138,7 +154,8 @@ class HeadCache:
         Args:
             version: the version that it was parsed by.
             head: the head.
-            parse: parses a head; called with the one that has no receipt and no request code, where this one has.
+            parse: parses a head; called with the one that has no receipt and no request code, where this one
+                has.
         """
         if (
             not RULES[head.command].repeats
@@ -149,8 +166,11 @@ class HeadCache:
         raw = head.raw
         if raw.count(b"\n") > self._max_lines:
             return
-        if version is not None:
-            raw = _cut(_cut(raw, b"\nclient-request-code:")[1], b"\nreceipt:")[1]
+        if head.command == "SEND":
+            for start in (_CODE, _RECEIPT):
+                at = raw.find(start)
+                if at >= 0:
+                    raw = _cut(raw, at, len(start))[1]
         value = hash(raw)
         place = value & (len(self._seen) - 1)
         if self._seen[place] != value:
@@ -186,13 +206,11 @@ def _value(version: Version, written: bytes | None) -> str | None:
     return value.strip() if version is Version.V1_0 else value
 
 
-def _cut(raw: bytes, start: bytes) -> tuple[bytes | None, bytes]:
-    """The value of a header, and the head without it; ``None`` and the head as it is where it has none or an odd one."""
-    at = raw.find(start)
-    if at < 0:
-        return None, raw
+def _cut(raw: bytes, at: int, start: int) -> tuple[bytes | None, bytes]:
+    """The value of the header line at ``at``, and the head without it; ``None`` and the head as it is where
+    the value is odd."""
     end = raw.find(b"\n", at + 1)
-    value = raw[at + len(start) : end]
+    value = raw[at + start : end]
     if b"\r" in value or b"\0" in value:
         return None, raw
     return value, raw[:at] + raw[end:]

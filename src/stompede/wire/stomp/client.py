@@ -112,7 +112,8 @@ class ClientSession(Endpoint):
             now: for the first heart-beat.
 
         Raises:
-            LocalProtocolError: it was sent before, or a header has a line end in it, which CONNECT cannot express.
+            LocalProtocolError: it was sent before, or a header has a line end in it, which CONNECT cannot
+                express.
         """
         said = {"accept-version": names(self._versions), "host": host, "heart-beat": str(self._heart_beat)}
         if login is not None:
@@ -133,12 +134,14 @@ class ClientSession(Endpoint):
         """Any frame after CONNECTED. A SEND gets its content-length.
 
         Args:
-            command: ``SEND``, ``SUBSCRIBE``, ``UNSUBSCRIBE``, ``ACK``, ``NACK``, ``BEGIN``, ``COMMIT``, ``ABORT`` or ``DISCONNECT``.
+            command: ``SEND``, ``SUBSCRIBE``, ``UNSUBSCRIBE``, ``ACK``, ``NACK``, ``BEGIN``, ``COMMIT``,
+                ``ABORT`` or ``DISCONNECT``.
             headers: unescaped.
             body: of a SEND.
 
         Raises:
-            LocalProtocolError: the command does not exist, must not be sent now, lacks a header that it requires, or must not have a body.
+            LocalProtocolError: the command does not exist, must not be sent now, lacks a header that it
+                requires, or must not have a body.
         """
         rule = RULES.get(command)
         if rule is None or command in ("CONNECT", "STOMP"):

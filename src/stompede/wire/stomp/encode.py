@@ -1,7 +1,8 @@
 """Frames into bytes.
 
-Fan-out makes a MESSAGE once for all subscribers that differ only in their subscription id; so it is written as what stands before
-the id and what stands after it. A content-length is always there: bodies may hold NUL octets, and the reader need not search.
+Fan-out makes a MESSAGE once for all subscribers that differ only in their subscription id; so it is written
+as what stands before the id and what stands after it. A content-length is always there: bodies may hold NUL
+octets, and the reader need not search.
 """
 
 from __future__ import annotations
@@ -130,8 +131,8 @@ def encode_error(
         headers: further headers.
     """
     if version is None:
-        # The client may read this by any version; a backslash could be an undefined escape there. A receipt-id of that
-        # time was not unescaped and goes back as it came.
+        # The client may read this by any version; a backslash could be an undefined escape there. A
+        # receipt-id of that time was not unescaped and goes back as it came.
         message = message.replace("\\", "/")
     body = detail.encode("utf-8", "replace")
     said = {"message": message}

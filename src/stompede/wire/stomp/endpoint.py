@@ -17,8 +17,8 @@ _BEATING = (State.CONNECTED, State.DISCONNECTING)
 class Endpoint(FrameDecoder):
     """One side of a STOMP connection.
 
-    Bytes go in by `receive_data`; every ``send_*`` method returns the bytes of one frame and moves the state. Time is passed in, in
-    seconds of any one monotonic clock.
+    Bytes go in by `receive_data`; every ``send_*`` method returns the bytes of one frame and moves the state.
+    Time is passed in, in seconds of any one monotonic clock.
     """
 
     __slots__ = ("_beats_s", "_heard", "_heart_beat", "_peer_beats_s", "_sent", "_suspended")
@@ -98,7 +98,8 @@ class Endpoint(FrameDecoder):
         self._heard = now
 
     def next_deadline(self) -> float | None:
-        """When `on_deadline` wants to be called at the latest; ``None`` for never. Traffic moves it to a later time."""
+        """When `on_deadline` wants to be called at the latest; ``None`` for never. Traffic moves it to a
+        later time."""
         if self.state not in _BEATING:
             return None
         beat = beat_due(self._sent, self._beats_s) if self._beats_s else None
@@ -111,7 +112,8 @@ class Endpoint(FrameDecoder):
         """What is due. May be called at any time.
 
         Returns:
-            `Deadline.PEER_SILENT` alone, where the peer counts as gone; `Deadline.SEND_HEART_BEAT`; or nothing.
+            `Deadline.PEER_SILENT` alone, where the peer counts as gone; `Deadline.SEND_HEART_BEAT`; or
+            nothing.
         """
         if self.state not in _BEATING:
             return ()

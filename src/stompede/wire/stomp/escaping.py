@@ -1,7 +1,7 @@
 r"""Escapes of header names and values (STOMP 1.2 "Value Encoding").
 
-1.2 knows ``\n``, ``\c``, ``\\`` and ``\r``; 1.1 the first three; 1.0 none. CONNECT and CONNECTED are written without escapes in
-every version, which stands here as version ``None``.
+1.2 knows ``\n``, ``\c``, ``\\`` and ``\r``; 1.1 the first three; 1.0 none. CONNECT and CONNECTED are written
+without escapes in every version, which stands here as version ``None``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Final
 from stompede.errors import RemoteProtocolError
 from stompede.wire.stomp.versions import Version
 
-# What no escape can express would end the line or the frame, so that a header could smuggle in another header. It becomes a space.
+# What no escape can express would end the line or the frame, so that a header could smuggle in another
+# header. It becomes a space.
 _PLAIN: Final[dict[int, int]] = str.maketrans("\n\r\0", "   ")
 _V1_1: Final[dict[int, str]] = str.maketrans({"\\": "\\\\", "\n": "\\n", ":": "\\c", "\0": " "})
 _V1_2: Final[dict[int, str]] = str.maketrans({"\\": "\\\\", "\n": "\\n", ":": "\\c", "\r": "\\r", "\0": " "})
@@ -45,7 +46,8 @@ def unescape(version: Version | None, text: str) -> str:
         text: what was written.
 
     Raises:
-        RemoteProtocolError: it has an escape that the version does not define ("MUST be treated as a fatal protocol error").
+        RemoteProtocolError: it has an escape that the version does not define ("MUST be treated as a fatal
+            protocol error").
     """
     if "\\" not in text or version is None or version is Version.V1_0:
         return text

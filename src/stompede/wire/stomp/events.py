@@ -26,7 +26,8 @@ class Connect(msgspec.Struct, frozen=True):
     """CONNECT or STOMP. The session waits for `ServerSession.send_connected` or `ServerSession.send_error`.
 
     Attributes:
-        head: all headers; ``login``, ``passcode`` and ``Authorization`` are among them, but not among `Head.forwarded`.
+        head: all headers; ``login``, ``passcode`` and ``Authorization`` are among them, but not among
+            `Head.forwarded`.
         version: the version that will be spoken.
         version_offer: what the client offered.
         host: virtual host that the client wants, or ``None``.
@@ -48,7 +49,8 @@ class Send(msgspec.Struct, frozen=True, gc=False):
     """SEND.
 
     Attributes:
-        head: headers and what is known about them; ``receipt``, ``content_type``, ``transaction`` and the like stand there.
+        head: headers and what is known about them; ``receipt``, ``content_type``, ``transaction`` and the
+            like stand there.
         destination: where to.
         body: as it came.
     """
@@ -136,9 +138,10 @@ class Violation(msgspec.Struct, frozen=True, gc=False):
     """The client broke the protocol or a limit. No more events come.
 
     Attributes:
-        error: the whole ERROR frame to write before closing; it has the ``receipt-id`` of the frame where that could be read.
-        code: ``limit``, ``malformed`` (the bytes are no frame), ``header`` (missing or wrong), ``command`` (unknown, or not now), or
-            ``version`` (none in common).
+        error: the whole ERROR frame to write before closing; it has the ``receipt-id`` of the frame where
+            that could be read.
+        code: ``limit``, ``malformed`` (the bytes are no frame), ``header`` (missing or wrong), ``command``
+            (unknown, or not now), or ``version`` (none in common).
         detail: what was wrong and what would be right; the body of the ERROR frame.
     """
 
@@ -197,7 +200,8 @@ class ErrorReceived(msgspec.Struct, frozen=True, gc=False):
     """ERROR. The server closes next; no more events come.
 
     Attributes:
-        headers: all of them; ``message`` is a short description, ``receipt-id`` names the frame that caused it.
+        headers: all of them; ``message`` is a short description, ``receipt-id`` names the frame that caused
+            it.
         body: more about it, most often text.
     """
 

@@ -21,7 +21,8 @@ _MAX_DIGITS: Final = 18
 
 
 class Head(msgspec.Struct):
-    """Command and headers of a frame, parsed once per distinct header block and shared by all frames that repeat it.
+    """Command and headers of a frame, parsed once per distinct header block and shared by all frames that
+    repeat it.
 
     All but `memo` is read-only.
 
@@ -36,10 +37,10 @@ class Head(msgspec.Struct):
         transaction: the transaction that it belongs to.
         authorization: value of ``Authorization``, whatever the case of its name.
         client_request_code: what the client wants its answer to carry.
-        forwarded: the headers that may go on to a MESSAGE, to handlers and to logs; the protocol's own and the
-            secret ones are not among them.
-        memo: a place for the server to note what it found out about this head, shared as the head is, also with heads that
-            differ from it in nothing but ``receipt`` and ``client-request-code``.
+        forwarded: the headers that may go on to a MESSAGE, to handlers and to logs; the protocol's own and
+            the secret ones are not among them.
+        memo: a place for the server to note what it found out about this head, shared as the head is, also
+            with heads that differ from it in nothing but ``receipt`` and ``client-request-code``.
         variant: of a cached head the last one that was made of it by `varied`.
     """
 
@@ -159,7 +160,8 @@ def _head(command: str, headers: dict[str, str], raw: bytes, limits: Limits) -> 
     for name, value in headers.items():
         if name in PROTOCOL_HEADERS:
             continue
-        # A name with blanks around it is another name by the specification; whoever wrote it meant the secret all the same.
+        # A name with blanks around it is another name by the specification; whoever wrote it meant the secret
+        # all the same.
         plain = name.strip().lower()
         if plain not in SECRET_HEADERS:
             forwarded[name] = value
@@ -203,11 +205,13 @@ def check_head(head: Head, version: Version | None, receiver: Side) -> None:
     if rule.sender is receiver:
         detail = f"{head.command} is sent by the {receiver.value}, never to it"
         raise FrameRefusedError(COMMAND, f"{head.command} from the wrong side", detail)
+    headers = head.headers
     for requirement in rule.required[version or Version.V1_0]:
-        # What a client names must be something; what a server echoes may be empty.
-        if not any(head.headers.get(name, "") for name in requirement):
-            if receiver is Side.CLIENT and any(name in head.headers for name in requirement):
-                continue
+        for name in requirement:
+            # What a client names must be something; what a server echoes may be empty.
+            if headers.get(name) or (receiver is Side.CLIENT and name in headers):
+                break
+        else:
             raise _missing(head, rule, requirement, version)
     if head.content_length and not has_body(rule, version):
         raise body_refused(rule, version)
@@ -222,7 +226,9 @@ def body_refused(rule: Rule, version: Version | None) -> FrameRefusedError:
     """A body where none may be."""
     spoken = "" if version is None else f" in STOMP {version.value}"
     allowed = " and ".join(r.command for r in RULES.values() if r.body and r.sender is rule.sender)
-    detail = f"{rule.command} must not have a body{spoken}; only {allowed} may: after the blank line a NUL octet must follow"
+    detail = (
+        f"{rule.command} must not have a body{spoken}; only {allowed} may. NUL must follow the blank line"
+    )
     return FrameRefusedError(MALFORMED, f"{rule.command} with a body", detail)
 
 

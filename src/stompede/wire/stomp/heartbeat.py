@@ -1,7 +1,8 @@
 """Heart-beats: what the two sides agree on, and when one is due.
 
-STOMP 1.2 "Heart-beating": each side says ``<what it can send>,<what it wants to receive>`` in milliseconds, 0 for never. One direction
-beats if both of its ends are not 0, and then every max of the two. Any octet counts as a beat, an end-of-line where there is nothing to say.
+STOMP 1.2 "Heart-beating": each side says ``<what it can send>,<what it wants to receive>`` in milliseconds, 0
+for never. One direction beats if both of its ends are not 0, and then every max of the two. Any octet counts
+as a beat, an end-of-line where there is nothing to say.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import msgspec
 MAX_MS: Final = 2**31 - 1  # some 24 days; what is longer is a mistake of the peer
 
 TOLERANCE_FACTOR: Final = 2.0
-"""A peer may be late by this factor. The specification asks for an error margin and names none; @stomp/stompjs and RabbitMQ take 2."""
+"""A peer may be late by this factor. The specification asks for an error margin and names none;
+@stomp/stompjs and RabbitMQ take 2."""
 TOLERANCE_S: Final = 0.5
 """And by this, for the way and for clocks that are looked at now and then."""
 EARLY_S: Final = 0.5
-"""Our own beat is due this much before the peer counts on it, as clocks are looked at now and then; never before half of the interval."""
+"""Our own beat is due this much before the peer counts on it, as clocks are looked at now and then; never
+before half of the interval."""
 
 
 class HeartBeat(msgspec.Struct, frozen=True):

@@ -1,4 +1,5 @@
-"""Bounds of one frame. They are checked before memory is taken, so an unfinished frame never holds more than they allow."""
+"""Bounds of one frame. They are checked before memory is taken, so an unfinished frame never holds more than
+they allow."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ class Limits(msgspec.Struct, frozen=True):
 
     Attributes:
         max_headers: header lines. 64 is several times what browsers and brokers send.
-        max_header_line_bytes: one line of the head, name and value, without its end of line. A signed token takes 0.3 to 4 KiB.
+        max_header_line_bytes: one line of the head, name and value, without its end of line. A signed token
+            takes 0.3 to 4 KiB.
         max_header_block_bytes: command and headers together.
         max_body_bytes: body. A declared ``content-length`` above it is refused from the head alone.
     """

@@ -1,13 +1,13 @@
 """Bytes into frames, for both sides of a connection.
 
-Bytes stand in one of two places. A chunk that arrives while nothing waits stays the object it is, and frames are cut out of it: over
-WebSocket nearly every chunk is one whole frame, and it is never copied as a whole. What is incomplete, or what arrives while something
-waits, is gathered in a bytearray, with a note of how far it was searched; so no octet is searched or moved more than a few times, however
-small the chunks.
+Bytes stand in one of two places. A chunk that arrives while nothing waits stays the object it is, and frames
+are cut out of it: over WebSocket nearly every chunk is one whole frame, and it is never copied as a whole.
+What is incomplete, or what arrives while something waits, is gathered in a bytearray, with a note of how far
+it was searched; so no octet is searched or moved more than a few times, however small the chunks.
 
-Limits are held before memory is taken: a declared content-length against the head alone, a line, a head or a body without an end as soon as
-it is longer than it may be. What is refused, and in which words, depends only on the octets up to the first one that breaks a rule, not on
-how they were split into chunks.
+Limits are held before memory is taken: a declared content-length against the head alone, a line, a head or a
+body without an end as soon as it is longer than it may be. What is refused, and in which words, depends only
+on the octets up to the first one that breaks a rule, not on how they were split into chunks.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from stompede.wire.stomp.states import State, legal_commands, next_state
 from stompede.wire.stomp.tables import RULES, Side
 from stompede.wire.stomp.versions import Version
 
-# Between frames: end-of-lines are heart-beats. CR LF is taken in every version, and so are stray NUL octets, which some clients write after
-# the one that ends the frame, and RabbitMQ takes as well.
+# Between frames: end-of-lines are heart-beats. CR LF is taken in every version, and so are stray NUL octets,
+# which some clients write after the one that ends the frame, and RabbitMQ takes as well.
 _skip: Final = re.compile(rb"(?:\r?\n|\0)*").match
 
 _CHECK_STEP: Final = 1024
@@ -114,7 +114,8 @@ class FrameDecoder:
         """The next whole frame, or ``None`` where more octets are needed.
 
         Raises:
-            FrameRefusedError: the peer broke a rule or a limit. Nothing may be asked of the decoder afterwards.
+            FrameRefusedError: the peer broke a rule or a limit. Nothing may be asked of the decoder
+                afterwards.
         """
         if self._gathered is not None:
             return self._from_gathered(self._gathered)
@@ -173,7 +174,7 @@ class FrameDecoder:
     def _cut(
         self, data: bytes | bytearray, start: int, progress: _Progress
     ) -> tuple[Head, bytes, int] | None:
-        """The frame that begins at ``start`` and the offset of its end, or ``None`` where octets are missing."""
+        """The frame at ``start`` and the offset of its end, or ``None`` where octets are missing."""
         head = progress.head
         if head is None:
             head = self._find_head(data, start, progress)
@@ -234,12 +235,21 @@ class FrameDecoder:
         if end - start > self._limits.max_header_block_bytes:
             self._check_sizes(bytes(data[start : start + self._limits.max_header_block_bytes + 1]))
         raw = bytes(data[start : end + size])
-        head = None if self._cache is None else self._cache.find(self.version, raw)
+        head = self._kept(raw, gathered=progress is self._gathered)
         if head is None:
             self._check_sizes(raw[:-size])
             return self._new_head(raw)
         if next_state(self.state, head.command) is None:
             raise _refused(self._not_now(head.command), head.receipt)
+        return head
+
+    def _kept(self, raw: bytes, *, gathered: bool) -> Head | None:
+        if self._cache is None:
+            return None
+        head = self._cache.find(self.version, raw)
+        # Of what was not gathered the hot path of the server has tried this already.
+        if head is None and gathered and self.version is not None and raw.startswith(b"SEND\n"):
+            head = self._cache.vary(self.version, raw)
         return head
 
     def _new_head(self, raw: bytes) -> Head:
@@ -259,7 +269,7 @@ class FrameDecoder:
         return head
 
     def _check_sizes(self, head: bytes) -> None:
-        """Holds a head, or as much of it as there is, against the limits, and looks for the NUL octet that must not be in it.
+        """Holds a head, or as much of it as there is, against the limits; a NUL octet must not be in it.
 
         What is told is what comes first in the octets, so it is the same however they were split.
         """
@@ -300,7 +310,7 @@ _HAPPENED: Final = {
 
 
 def _first_line_over(head: bytes, limits: Limits) -> tuple[int, FrameRefusedError | None]:
-    """The offset at which a line is too long or too many, and what to say; an offset behind the end where all is well."""
+    """Where a line is too long or too many, and what to say; behind the end where all is well."""
     at = 0
     for number, line in enumerate(head.split(b"\n")):
         # The last line may be the beginning of the blank one.

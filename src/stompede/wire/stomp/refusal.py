@@ -55,7 +55,8 @@ def shown(text: str) -> str:
 
 
 def receipt_in(version: Version | None, head: bytes) -> str | None:
-    """The receipt that a broken head asks for, from its complete lines; ``None`` where there is none to be read."""
+    """The receipt that a broken head asks for, from its complete lines; ``None`` where there is none to be
+    read."""
     found = _RECEIPT.search(head)
     if found is None:
         return None

@@ -40,8 +40,9 @@ _NO_HEAD: Final = Head("", NO_HEADERS, b"", None, None, None, None, None, None, 
 class ServerSession(Endpoint):
     """The server's side of one STOMP connection.
 
-    After `Violation` or `Disconnect` no more events come, whatever else the client sends. After `Connect` none come until
-    `send_connected` has answered it, as only then the version is known by which the next frame is to be read.
+    After `Violation` or `Disconnect` no more events come, whatever else the client sends. After `Connect`
+    none come until `send_connected` has answered it, as only then the version is known by which the next
+    frame is to be read.
 
     Args:
         limits: bounds of one frame; the same for all sessions that share a cache.
@@ -79,7 +80,8 @@ class ServerSession(Endpoint):
         data = self._data
         if not data and self._gathered is None:
             return None
-        # The hot path: a SEND that is there as a whole, with the head of the SEND before it or with one that the cache knows.
+        # The hot path: a SEND that is there as a whole, with the head of the SEND before it or with one that
+        # the cache knows.
         pos = self._pos
         raw = self._last_raw
         if raw is not None and data.startswith(raw, pos):
@@ -120,7 +122,7 @@ class ServerSession(Endpoint):
 
     def _vary(self, raw: bytes) -> Head | None:
         """The head of a SEND that differs from a known one only in what is another on every frame."""
-        if self._heads is _NOTHING or not raw.startswith(b"SEND\n"):
+        if self.version is None or self._heads is _NOTHING or not raw.startswith(b"SEND\n"):
             return None
         return self._known.vary(self.version, raw)
 
@@ -161,8 +163,8 @@ class ServerSession(Endpoint):
         theirs = NO_HEART_BEAT if version is Version.V1_0 else parse_heart_beat(get("heart-beat"))
         if theirs is None:
             detail = (
-                "heart-beat must be two numbers of milliseconds with a comma between, what the client can send and what it wants "
-                f"to receive, as in 10000,10000; {shown(get('heart-beat', ''))} is not"
+                "heart-beat must be two numbers of milliseconds with a comma between, what the client can send "
+                f"and what it wants to receive, as in 10000,10000; {shown(get('heart-beat', ''))} is not"
             )
             raise _with_receipt(FrameRefusedError(HEADER, "malformed heart-beat header", detail), head)
         self._agreed = version
@@ -171,7 +173,8 @@ class ServerSession(Endpoint):
 
     def _no_version(self, head: Head, offer: tuple[str, ...]) -> FrameRefusedError:
         supported = names(self._versions)
-        detail = f"none of the versions {shown(', '.join(offer))} is spoken here; accept-version must name one of {supported}"
+        offered = shown(", ".join(offer))
+        detail = f"none of the versions {offered} is spoken here; accept-version must name one of {supported}"
         return _with_receipt(
             FrameRefusedError(VERSION, "no common STOMP version", detail, supported=supported), head
         )

@@ -1,11 +1,12 @@
 """The conversation of a client and a server as one state machine.
 
-Both sides walk the same table. A state is what both know after the frames that have crossed so far; an event is a frame that crosses, and
-its name says which side sent it. So a server that *receives* what its state has no row for has met a peer that breaks the protocol, and a
-server that *sends* such a frame has a mistake of its own (`LocalProtocolError`); for a client it is the same with the sides swapped.
+Both sides walk the same table. A state is what both know after the frames that have crossed so far; an event
+is a frame that crosses, and its name says which side sent it. So a server that *receives* what its state has
+no row for has met a peer that breaks the protocol, and a server that *sends* such a frame has a mistake of
+its own (`LocalProtocolError`); for a client it is the same with the sides swapped.
 
-Heart-beats are end-of-line octets between frames. They move nothing and are allowed at any time, so they are no events here; that a side
-must not send them before CONNECTED follows from what they are negotiated by.
+Heart-beats are end-of-line octets between frames. They move nothing and are allowed at any time, so they are
+no events here; that a side must not send them before CONNECTED follows from what they are negotiated by.
 """
 
 from __future__ import annotations
@@ -19,19 +20,20 @@ from typing import Final
 class State(enum.Enum):
     """Where the conversation stands."""
 
-    # As with versions: half of all look-ups into the table would be spent in the hash that `enum.Enum` defines in Python.
+    # As with versions: half of all look-ups into the table would be spent in the hash that `enum.Enum`
+    # defines in Python.
     __hash__ = object.__hash__
 
     OPEN = "open"
     """The connection is there; the client must send CONNECT or STOMP."""
     CONNECTING = "connecting"
-    """CONNECT is sent; the server must answer with CONNECTED or ERROR. The client's next frame waits for that."""
+    """CONNECT is sent; CONNECTED or ERROR must answer it. The client's next frame waits for that."""
     CONNECTED = "connected"
     """The version is agreed on; everything goes."""
     DISCONNECTING = "disconnecting"
     """DISCONNECT is sent; the client sends nothing more, the server finishes what it has to say."""
     CLOSING = "closing"
-    """ERROR is sent, or the protocol was broken; the server closes the connection and nothing more is said."""
+    """ERROR is sent, or the protocol was broken; nothing more is said, and the server closes."""
 
 
 TRANSITIONS: Final[Mapping[tuple[State, str], State]] = MappingProxyType(

@@ -1,7 +1,8 @@
 """What each STOMP command requires, by version: one table for parser, server and client.
 
-From STOMP 1.2 with the differences of 1.1 and 1.0. Where software that is in wide use does not keep a rule, and nothing is lost by
-taking its frames, the table is milder than the specification, and a comment says so. Which command may cross when stands in `states`.
+From STOMP 1.2 with the differences of 1.1 and 1.0. Where software that is in wide use does not keep a rule,
+and nothing is lost by taking its frames, the table is milder than the specification, and a comment says so.
+Which command may cross when stands in `states`.
 """
 
 from __future__ import annotations
@@ -40,8 +41,10 @@ class Rule(msgspec.Struct, frozen=True):
         sender: the side that sends it.
         required: header requirements by version; a version that is missing here does not have the command.
         body: whether it may have a body.
-        escaped: whether its headers are escaped (STOMP 1.2 "Value Encoding": CONNECT and CONNECTED are exempt).
-        repeats: whether a client is likely to send the same header block again, so that its parsed form is worth keeping.
+        escaped: whether its headers are escaped (STOMP 1.2 "Value Encoding": CONNECT and CONNECTED are
+            exempt).
+        repeats: whether a client is likely to send the same header block again, so that its parsed form is
+            worth keeping.
     """
 
     command: str
@@ -70,7 +73,8 @@ _TRANSACTION = ("transaction",)
 _ACK_1_1 = (("message-id",), ("subscription",))
 
 _RULES: Final = (
-    # `host` is required since 1.1, but @stomp/stompjs, the most used client, leaves it out, and one virtual host needs none.
+    # `host` is required since 1.1, but @stomp/stompjs, the most used client, leaves it out, and one virtual
+    # host needs none.
     Rule("CONNECT", _CLIENT, _since_1_0(), escaped=False, repeats=True),
     Rule("STOMP", _CLIENT, _since_1_0(), escaped=False, repeats=True),
     Rule("SEND", _CLIENT, _since_1_0(("destination",)), body=True, repeats=True),
@@ -107,7 +111,8 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType({rule.command: rule for rule
 """All commands by name."""
 
 ACK_MODES: Final = ("auto", "client", "client-individual")
-"""Values of the ``ack`` header of SUBSCRIBE. 1.0 knows the first two; brokers take the third there as well."""
+"""Values of the ``ack`` header of SUBSCRIBE. 1.0 knows the first two; brokers take the third there as
+well."""
 
 SECRET_HEADERS: Final = frozenset({"authorization", "login", "passcode"})
 """Headers that never leave the session, whatever the case of their names."""
@@ -124,4 +129,5 @@ PROTOCOL_HEADERS: Final = frozenset(
         "ack",
     }
 )
-"""Headers of a SEND that mean something to the server, or that the server sets on the MESSAGE itself; they are not forwarded."""
+"""Headers of a SEND that mean something to the server, or that the server sets on the MESSAGE itself; they
+are not forwarded."""

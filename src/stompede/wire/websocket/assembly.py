@@ -1,28 +1,44 @@
-"""From WebSocket frames to messages: fragments, text, close codes and reserved bits (RFC 6455 sections 5 and 7).
+"""Messages out of frames, and the rules that a frame parser leaves to its user (RFC 6455 sections 5.4 to 5.6,
+7.4 and 8.1).
 
-A parser below has cut the bytes into frames and removed the mask; what it leaves to check is here.
+The parser below (picows) has seen to masking, lengths and the frame's own size. What is left: fragments and
+the order they may come in, reserved bits and opcodes, what control frames may be, that text is UTF-8, and
+that a close frame carries a code that may be carried.
 """
 
 from __future__ import annotations
 
 import codecs
-import struct
-from typing import Final
+from typing import Final, final
 
 import msgspec
 
 from stompede.errors import RemoteProtocolError
 
-_CONTINUATION: Final = 0
-_TEXT: Final = 1
-_BINARY: Final = 2
-_MAX_CONTROL_BYTES: Final = 125
-_CLOSE: Final = 0x88
-_decoder = codecs.getincrementaldecoder("utf-8")
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+
+_DATA: Final = (TEXT, BINARY)
+
+PROTOCOL_ERROR: Final = 1002
+INVALID_TEXT: Final = 1007
+TOO_BIG: Final = 1009
+
+MAX_CONTROL_BYTES: Final = 125
+
+_utf8: Final = codecs.getincrementaldecoder("utf-8")
+
+# RFC 6455 section 7.4.1 and the IANA registry; 1004, 1005, 1006 and 1015 never stand in a frame.
+_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+_APPLICATION_CODES: Final = range(3000, 5000)
 
 
 class WebSocketViolation(RemoteProtocolError):  # noqa: N818 - the public name: it is what the peer did
-    """The peer broke RFC 6455 or a limit.
+    """The peer broke RFC 6455 or the limit of a message. Close the connection.
 
     Attributes:
         code: close code to send.
@@ -35,134 +51,184 @@ class WebSocketViolation(RemoteProtocolError):  # noqa: N818 - the public name: 
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.reason} ({self.code})"
+        return f"{self.reason} (close code {self.code})"
 
 
 class Complete(msgspec.Struct, frozen=True, gc=False):
-    """A whole message: ``data``, and whether it is ``text``."""
+    """A whole message.
+
+    Attributes:
+        data: its payload; valid UTF-8 where it is text.
+        text: whether it came as text.
+    """
 
     data: bytes
     text: bool
 
 
+@final
 class MessageAssembler:
-    """Makes messages of data frames.
+    """Makes messages of one connection's frames.
 
     Args:
-        max_message_bytes: longest message; a longer one is refused with the fragment that makes it too long.
+        max_message_bytes: a longer message is refused with 1009 as soon as its fragments add up to more.
     """
 
-    __slots__ = ("_decoder", "_length", "_max", "_parts", "_text")
+    __slots__ = ("_decode", "_fragments", "_max_message_bytes", "_text")
 
     def __init__(self, max_message_bytes: int) -> None:
-        self._max = max_message_bytes
-        self._parts: list[bytes] | None = None
-        self._length = 0
+        self._max_message_bytes = max_message_bytes
+        self._fragments: bytearray | None = None
         self._text = False
-        self._decoder: codecs.IncrementalDecoder | None = None
+        self._decode: codecs.IncrementalDecoder | None = None
 
     @property
     def buffered_bytes(self) -> int:
-        """Bytes of a message that is not complete."""
-        return self._length
+        """Bytes of an unfinished message."""
+        return 0 if self._fragments is None else len(self._fragments)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return self._fragments is not None
 
     def frame(self, opcode: int, payload: bytes, fin: bool, rsv: bool) -> Complete | None:
-        """Takes one data frame.
+        """Takes one frame.
+
+        Control frames may come between fragments. They are checked and give ``None``; what they ask for is
+        the caller's business, who knows the opcode.
 
         Args:
-            opcode: 0 continuation, 1 text, 2 binary.
+            opcode: of the frame.
             payload: unmasked.
-            fin: whether the message ends with it.
-            rsv: whether any reserved bit is set; no extension is negotiated that would use one.
+            fin: whether it is the last one of its message.
+            rsv: whether any reserved bit is set.
 
         Returns:
-            the message, or ``None`` while it is not complete.
+            The message that it completes, or ``None``.
 
         Raises:
-            WebSocketViolation: 1002 for a broken rule, 1007 for text that is not UTF-8 (as soon as it is seen), 1009 for
-                a message that is too long.
+            WebSocketViolation: with the close code to send. Nothing may be asked of the assembler afterwards.
         """
+        if opcode in _DATA and fin and not rsv and self._fragments is None:
+            if len(payload) > self._max_message_bytes:
+                raise self._too_big()
+            if opcode == BINARY:
+                return Complete(payload, False)
+            if not payload.isascii():
+                _check_text(payload)
+            return Complete(payload, True)
+        return self._rare(opcode, payload, fin, rsv)
+
+    def _rare(self, opcode: int, payload: bytes, fin: bool, rsv: bool) -> Complete | None:
+        if opcode >= CLOSE:
+            if opcode > PONG:
+                raise WebSocketViolation(PROTOCOL_ERROR, f"unknown opcode {opcode}")
+            check_control(len(payload), fin, rsv)
+            return None
         if rsv:
-            raise WebSocketViolation(1002, "a reserved bit is set, and no extension was negotiated")
-        if opcode == _CONTINUATION:
-            if self._parts is None:
-                raise WebSocketViolation(1002, "a continuation frame without a message to continue")
-        elif opcode not in (_TEXT, _BINARY):
-            raise WebSocketViolation(1002, f"opcode {opcode} is reserved")
-        elif self._parts is not None:
-            raise WebSocketViolation(1002, "a new message began before the one before it ended")
+            raise WebSocketViolation(PROTOCOL_ERROR, "a reserved bit is set, but no extension was agreed on")
+        if opcode > BINARY:
+            raise WebSocketViolation(PROTOCOL_ERROR, f"unknown opcode {opcode}")
+        if opcode == CONTINUATION:
+            if self._fragments is None:
+                raise WebSocketViolation(PROTOCOL_ERROR, "continuation of a message that has not begun")
+        elif self._fragments is not None:
+            raise WebSocketViolation(PROTOCOL_ERROR, "a new message began before the last one ended")
         else:
-            self._begin(opcode == _TEXT)
-        self._length += len(payload)
-        if self._length > self._max:
-            raise WebSocketViolation(1009, f"the message is longer than {self._max} bytes")
-        if self._decoder is not None:
+            self._fragments = bytearray()
+            self._text = opcode == TEXT
+            self._decode = _utf8() if self._text else None
+        return self._fragment(self._fragments, payload, fin)
+
+    def _fragment(self, fragments: bytearray, payload: bytes, fin: bool) -> Complete | None:
+        if len(fragments) + len(payload) > self._max_message_bytes:
+            raise self._too_big()
+        if self._decode is not None:
             try:
-                self._decoder.decode(payload, fin)
-            except UnicodeDecodeError:
-                raise WebSocketViolation(1007, "a text message is not UTF-8") from None
-        assert self._parts is not None
-        self._parts.append(payload)
+                self._decode.decode(payload, fin)
+            except UnicodeDecodeError as error:
+                raise _not_text() from error
+        fragments += payload
         if not fin:
             return None
-        data = payload if len(self._parts) == 1 else b"".join(self._parts)
-        text = self._text
-        self._parts = None
-        self._decoder = None
-        self._length = 0
-        return Complete(data, text)
+        self._fragments = None
+        self._decode = None
+        return Complete(bytes(fragments), self._text)
 
-    def _begin(self, text: bool) -> None:
-        self._parts = []
-        self._length = 0
-        self._text = text
-        self._decoder = _decoder() if text else None
+    def _too_big(self) -> WebSocketViolation:
+        return WebSocketViolation(TOO_BIG, f"a message may have {self._max_message_bytes} bytes")
 
 
-def encode_header(opcode: int, length: int) -> bytes:
-    """Header of an unmasked, final frame (RFC 6455 section 5.2)."""
-    if length < 126:
-        return bytes((0x80 | opcode, length))
-    if length < 65536:
-        return struct.pack("!BBH", 0x80 | opcode, 126, length)
-    return struct.pack("!BBQ", 0x80 | opcode, 127, length)
+def check_control(length: int, fin: bool, rsv: bool) -> None:
+    """Holds a ping, pong or close frame against section 5.5.
 
+    Args:
+        length: of its payload.
+        fin: whether its FIN bit is set.
+        rsv: whether any reserved bit is set.
 
-def encode_close(code: int, reason: str = "") -> bytes:
-    """A whole close frame, unmasked; a reason that is too long is cut at a character."""
-    text = reason.encode()[: _MAX_CONTROL_BYTES - 2].decode(errors="ignore").encode()
-    return struct.pack("!BBH", _CLOSE, 2 + len(text), code) + text
+    Raises:
+        WebSocketViolation: it breaks a rule.
+    """
+    if rsv:
+        raise WebSocketViolation(PROTOCOL_ERROR, "a reserved bit is set, but no extension was agreed on")
+    if not fin:
+        raise WebSocketViolation(PROTOCOL_ERROR, "a control frame must not be fragmented")
+    if length > MAX_CONTROL_BYTES:
+        raise WebSocketViolation(PROTOCOL_ERROR, f"a control frame may have {MAX_CONTROL_BYTES} bytes")
 
 
 def check_close(payload: bytes) -> tuple[int | None, str]:
-    """Code and reason of a close frame's payload; ``None`` where it names no code (RFC 6455 section 7.4).
+    """Reads the payload of a close frame.
+
+    Returns:
+        Code and reason; ``None`` and "" where it has none.
 
     Raises:
-        WebSocketViolation: the payload is malformed, or the code may not stand on the wire.
+        WebSocketViolation: the code must not stand in a frame, or the reason is not UTF-8.
     """
     if not payload:
         return None, ""
     if len(payload) == 1:
-        raise WebSocketViolation(1002, "a close frame with half a code")
-    code = int.from_bytes(payload[:2])
-    # 1004 to 1006 and 1015 are never sent; 1016 to 2999 are reserved for later versions of the protocol.
-    if not (1000 <= code <= 1014 or 3000 <= code <= 4999) or 1004 <= code <= 1006:
-        raise WebSocketViolation(1002, f"close code {code} may not be sent")
-    try:
-        return code, payload[2:].decode()
-    except UnicodeDecodeError:
-        raise WebSocketViolation(1007, "the reason of a close frame is not UTF-8") from None
+        raise WebSocketViolation(PROTOCOL_ERROR, "a close frame has a code of two bytes or nothing")
+    if len(payload) > MAX_CONTROL_BYTES:
+        raise WebSocketViolation(PROTOCOL_ERROR, f"a control frame may have {MAX_CONTROL_BYTES} bytes")
+    code = int.from_bytes(payload[:2], "big")
+    if code not in _CODES and code not in _APPLICATION_CODES:
+        raise WebSocketViolation(PROTOCOL_ERROR, f"the close code {code} must not be sent")
+    _check_text(payload[2:])
+    return code, payload[2:].decode()
 
 
-def check_control(length: int, fin: bool, rsv: bool) -> None:
-    """Holds a ping, pong or close frame against RFC 6455 section 5.5.
+def encode_header(opcode: int, length: int) -> bytes:
+    """The header of an unmasked, final frame, as a server sends it.
 
-    Raises:
-        WebSocketViolation: it is fragmented, too long, or has a reserved bit.
+    Args:
+        opcode: of the frame.
+        length: of its payload.
     """
-    if rsv:
-        raise WebSocketViolation(1002, "a reserved bit is set, and no extension was negotiated")
-    if not fin:
-        raise WebSocketViolation(1002, "a control frame may not be fragmented")
-    if length > _MAX_CONTROL_BYTES:
-        raise WebSocketViolation(1002, f"a control frame has at most {_MAX_CONTROL_BYTES} bytes")
+    first = 0x80 | opcode
+    if length < 126:
+        return bytes((first, length))
+    if length < 0x10000:
+        return bytes((first, 126, length >> 8, length & 0xFF))
+    return bytes((first, 127)) + length.to_bytes(8, "big")
+
+
+def encode_close(code: int, reason: str = "") -> bytes:
+    """A whole close frame, unmasked; a reason that is too long for it is cut at a character."""
+    told = reason.encode()[: MAX_CONTROL_BYTES - 2].decode(errors="ignore").encode()
+    payload = code.to_bytes(2, "big") + told
+    return encode_header(CLOSE, len(payload)) + payload
+
+
+def _check_text(payload: bytes) -> None:
+    try:
+        payload.decode()
+    except UnicodeDecodeError as error:
+        raise _not_text() from error
+
+
+def _not_text() -> WebSocketViolation:
+    return WebSocketViolation(INVALID_TEXT, "text is not UTF-8")
