@@ -5,9 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 
 from stompede import AuthenticationError, Principal, Settings, Stompede, __version__
-from stompede.apps import location
+from stompede.apps import console, location
 from stompede.apps.accounts import accounts_router, demo_accounts
-from stompede.apps.console import console_router
 
 
 def create_app(settings: Settings | None = None, *, demo: bool = False) -> Stompede:
@@ -52,7 +51,5 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> Stomp
         app.fastapi.include_router(
             accounts_router(accounts, app.issuer, prove, token_ttl_s=settings.token_ttl_s, choose_ttl=True)
         )
-    app.fastapi.include_router(
-        console_router(endpoint=settings.endpoints[0], demo=demo, tiles=settings.tiles)
-    )
+    console.install(app, demo=demo)
     return app

@@ -60,11 +60,6 @@ class Settings(BaseSettings):
     route_ttl_s: Seconds = Field(
         3600, description="Life of an entry of the routing table that nobody renews, in seconds."
     )
-    tiles: str | None = Field(
-        None,
-        description="URL template of online map tiles for the console, with {z}, {x} and {y}; by default the map "
-        "shows the built-in city and nothing is fetched from elsewhere.",
-    )
 
     # Who may come in.
     anonymous: bool = Field(True, description="Whether a session without a login may exist.")
