@@ -1,6 +1,7 @@
 import random
 
 import pytest
+
 from stompede.server.outbox import DEFAULT_POLICY, Offer, Outbox, OutboxCounters
 from stompede.server.policies import Conflate, Cut, DropOldest
 
@@ -125,7 +126,9 @@ def test_conflate_keeps_the_newest_of_each_key_at_its_own_place(blocked: Socket)
     assert outcomes == [Offer.ACCEPTED, Offer.ACCEPTED, Offer.CONFLATED, Offer.CONFLATED, Offer.CONFLATED]
     assert blocked.counters.conflated == 3
     assert blocked.outbox.queued_bytes == 4
-    assert blocked.drained() == b"b2a3", "in the order of the newest: what one destination carries keeps its order"
+    assert blocked.drained() == b"b2a3", (
+        "in the order of the newest: what one destination carries keeps its order"
+    )
 
 
 def test_conflate_drops_the_oldest_key_at_the_bound(blocked: Socket) -> None:
@@ -205,7 +208,9 @@ def test_the_bound_holds_and_the_counters_agree_whatever_comes(policy: object, s
     socket.room = 10**9
     socket.outbox.drain()
     assert socket.counters.queued_bytes == socket.counters.blocked == 0
-    numbers = [int(part[1:].partition(b">")[0]) for part in socket.written.split(b".") if part.startswith(b"<")]
+    numbers = [
+        int(part[1:].partition(b">")[0]) for part in socket.written.split(b".") if part.startswith(b"<")
+    ]
     assert numbers == sorted(numbers)
     if isinstance(policy, Cut):
         assert socket.written == b"".join(sent)
