@@ -205,11 +205,6 @@ async def until(client: Client, condition: Callable[[], bool]) -> None:
         await supervisor.changes.until(condition)
 
 
-async def lost(client: Client) -> None:
-    """Waits until a client has noticed that its connection is gone."""
-    await until(client, lambda: not client.connected)
-
-
 class Peer:
     """The server. Its attributes say how it behaves; `until` waits for what a test expects."""
 

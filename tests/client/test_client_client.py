@@ -3,7 +3,7 @@ import gc
 
 import msgspec
 import pytest
-from stomp_peer import ERRORS, REPLIES, Peer, lost
+from stomp_peer import ERRORS, REPLIES, Peer
 
 from stompede.client import Backoff, Client, DialError, connect
 from stompede.errors import (
@@ -239,7 +239,7 @@ async def test_sends_beyond_the_bound_are_refused_while_there_is_no_connection(p
         peer.url, max_queued_sends=2, reconnect=Backoff(initial_s=60, max_s=60, jitter=False)
     ) as client:
         await peer.stop()
-        await lost(client)
+        await client.wait_disconnected()
         await client.send("/topic/a", b"1", receipt=False)
         await client.send("/topic/a", b"2", receipt=False)
         with pytest.raises(LimitError, match="max_queued_sends allows 2"):

@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from stomp_peer import ERRORS, REPLIES, Peer, lost, until
+from stomp_peer import ERRORS, REPLIES, Peer, until
 
 from stompede.client import Backoff, connect
 from stompede.errors import RequestError, SessionClosedError
@@ -15,7 +15,7 @@ async def test_subscriptions_come_back_before_queued_sends(peer: Peer) -> None:
         async with client.subscribe("/topic/a", str) as first, client.subscribe("/topic/b") as second:
             await client.request("/app/echo", b"x")
             await peer.stop()
-            await lost(client)
+            await client.wait_disconnected()
             peer.got.clear()
             sends = [asyncio.create_task(client.send("/topic/a", str(n))) for n in range(3)]
             await asyncio.sleep(0)
@@ -35,7 +35,7 @@ async def test_subscriptions_come_back_before_queued_sends(peer: Peer) -> None:
 async def test_sends_leave_only_after_the_server_has_confirmed_the_subscriptions(peer: Peer) -> None:
     async with connect(peer.url, reconnect=SOON) as client, client.subscribe("/topic/a"):
         await peer.stop()
-        await lost(client)
+        await client.wait_disconnected()
         peer.got.clear()
         peer.no_receipts_for.add("/topic/a")
         sending = asyncio.create_task(client.send("/topic/b", b"x"))
@@ -52,7 +52,7 @@ async def test_sends_leave_only_after_the_server_has_confirmed_the_subscriptions
 async def test_the_first_message_after_a_reconnect_says_that_some_may_be_missing(peer: Peer) -> None:
     async with connect(peer.url, reconnect=SOON) as client, client.subscribe("/topic/a", str) as messages:
         peer.cut()
-        await lost(client)
+        await client.wait_disconnected()
         await client.send("/topic/a", "one")
         await client.send("/topic/a", "two")
         taken = [await messages.next(), await messages.next()]
@@ -62,7 +62,7 @@ async def test_the_first_message_after_a_reconnect_says_that_some_may_be_missing
 async def test_a_server_that_filled_the_gap_is_believed(peer: Peer) -> None:
     async with connect(peer.url, reconnect=SOON) as client, client.subscribe("/topic/a", str) as messages:
         peer.cut()
-        await lost(client)
+        await client.wait_disconnected()
         await client.wait_connected()
         await client.send("/topic/b", b"now it is back")
         peer.publish("/topic/a", b"missed", recovered="true")
@@ -83,7 +83,7 @@ async def test_a_send_that_was_written_and_not_confirmed_fails_when_the_connecti
 async def test_a_queued_send_that_times_out_is_withdrawn(peer: Peer) -> None:
     async with connect(peer.url, reconnect=NEVER_YET) as client:
         await peer.stop()
-        await lost(client)
+        await client.wait_disconnected()
         with pytest.raises(TimeoutError):
             await client.send("/topic/a", b"x", timeout_s=0.01)
         assert client.statistics().queued_sends == 0
@@ -93,7 +93,7 @@ async def test_a_queued_send_that_times_out_is_withdrawn(peer: Peer) -> None:
 async def test_a_subscription_entered_without_a_connection_waits_for_one(peer: Peer) -> None:
     async with connect(peer.url, reconnect=SOON) as client:
         await peer.stop()
-        await lost(client)
+        await client.wait_disconnected()
         entering = asyncio.create_task(client.subscribe("/topic/a").__aenter__())
         await asyncio.sleep(0)
         assert not entering.done()
@@ -107,7 +107,7 @@ async def test_a_subscription_left_without_a_connection_does_not_come_back(peer:
     async with connect(peer.url, reconnect=SOON) as client:
         async with client.subscribe("/topic/a"):
             await peer.stop()
-            await lost(client)
+            await client.wait_disconnected()
         peer.got.clear()
         await peer.start()
         await client.wait_connected()
@@ -118,7 +118,7 @@ async def test_a_subscription_that_is_refused_when_it_comes_back_ends_with_the_r
     async with connect(peer.url, reconnect=SOON) as client, client.subscribe("/topic/a") as messages:
         peer.refused.add("/topic/a")
         peer.cut()
-        await lost(client)
+        await client.wait_disconnected()
         with pytest.raises(RequestError) as caught:
             await messages.next(timeout_s=5)
         assert caught.value.code == "forbidden"
@@ -178,7 +178,7 @@ async def test_a_server_that_does_not_close_after_an_error_frame_is_left(
 async def test_without_a_backoff_a_lost_connection_ends_the_client(peer: Peer) -> None:
     async with connect(peer.url, reconnect=None) as client:
         peer.cut()
-        await lost(client)
+        await client.wait_disconnected()
         await client.wait_closed()
         with pytest.raises(SessionClosedError):
             await client.send("/topic/a", b"")
@@ -193,7 +193,7 @@ async def test_the_client_gives_up_after_the_attempts_that_it_was_given(peer: Pe
 
     async with connect(peer.url, reconnect=Backoff(attempts=3), uniform=uniform) as client:
         await peer.stop()
-        await lost(client)
+        await client.wait_disconnected()
         await client.wait_closed()
         assert len(delays) == 3
         assert client.statistics().attempts_failed == 3
@@ -205,7 +205,7 @@ async def test_a_handshake_refused_for_good_ends_the_client_and_one_refused_for_
     async with connect(peer.url, reconnect=SOON) as client:
         peer.refuse_handshake = 503
         peer.cut()
-        await lost(client)
+        await client.wait_disconnected()
         await until(client, lambda: client.statistics().attempts_failed > 0)
         peer.refuse_handshake = 403
         await client.wait_closed()
@@ -218,7 +218,7 @@ async def test_closing_a_client_that_waits_to_reconnect_is_immediate(peer: Peer)
     async with asyncio.timeout(5):
         async with connect(peer.url, reconnect=NEVER_YET) as client:
             await peer.stop()
-            await lost(client)
+            await client.wait_disconnected()
             waiting = asyncio.create_task(client.send("/topic/a", b"x"))
             await asyncio.sleep(0)
         with pytest.raises(SessionClosedError):
@@ -232,7 +232,7 @@ async def test_subscriptions_that_are_not_confirmed_in_time_cost_the_connection(
     ):
         peer.no_receipts_for.add("/topic/a")
         peer.cut()
-        await lost(client)
+        await client.wait_disconnected()
         await peer.until(lambda: peer.total() == 3)
         peer.no_receipts_for.clear()
         await client.wait_connected()

@@ -144,6 +144,11 @@ class Client:
         await supervisor.changes.until(lambda: supervisor.up or supervisor.closed is not None)
         self._open()
 
+    async def wait_disconnected(self) -> None:
+        """Waits until the connection is lost or closed; `wait_connected` then waits until it is back."""
+        supervisor = self._entered()
+        await supervisor.changes.until(lambda: not supervisor.up)
+
     async def wait_closed(self) -> None:
         """Waits until the client is closed: by `aclose`, or for good by the server. Then raises nothing."""
         supervisor = self._entered()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, final
@@ -16,17 +17,20 @@ TURNS: Final = 20
 class ManualClock:
     """A clock for things that take one, and for the event loop itself.
 
-    Pass `now` and `unix_now` to what wants a clock. Within `driving`, the running loop's timers (``call_later``,
-    ``asyncio.timeout``, ``asyncio.sleep``, heart-beats of clients) obey it, too: they ring only within `advance`.
+    Pass it to `stompede.testing.connect` or `stompede.testing.running`, and the node lives by it: heart-beats, time
+    limits and tokens. Within `driving`, the running loop's timers (``call_later``, ``asyncio.timeout``,
+    ``asyncio.sleep``, heart-beats of clients) obey it, too: they ring only within `advance`. It begins at the real
+    time, so that it may take over from the real clocks at any moment.
 
-    Args:
-        now: where the steady clock begins, in seconds.
-        unix: where the wall clock begins, in seconds of the Unix epoch.
+        clock = testing.ManualClock()
+        with clock.driving():
+            async with testing.connect(app, member="cook", clock=clock) as cook:
+                await clock.advance(3600)
     """
 
-    def __init__(self, now: float = 1000.0, unix: float = 1_700_000_000.0) -> None:
-        self._now = now
-        self._offset = unix - now
+    def __init__(self) -> None:
+        self._now = time.monotonic()
+        self._unix_offset = time.time() - self._now
 
     def now(self) -> float:
         """Seconds that never go back."""
@@ -34,7 +38,7 @@ class ManualClock:
 
     def unix_now(self) -> float:
         """Seconds of the Unix epoch."""
-        return self._now + self._offset
+        return self._now + self._unix_offset
 
     @contextmanager
     def driving(self) -> Iterator[None]:
@@ -42,11 +46,8 @@ class ManualClock:
         `advance`.
         """
         loop = asyncio.get_running_loop()
-        before = loop.time()
-        loop.time = lambda: self._now  # type: ignore[method-assign]  # asyncio asks the loop for the time only so
-        # The loop compares with what it has seen: time must not seem to go back.
-        self._offset += self._now - max(self._now, before)
-        self._now = max(self._now, before)
+        self._now = max(self._now, loop.time())
+        loop.time = self.now  # type: ignore[method-assign]  # the loop has no other way to be given a clock
         try:
             yield
         finally:

@@ -11,6 +11,7 @@ from stompede.client import Client, ClientOptions, DialError, Link, LinkEvents
 from stompede.client.endings import status_may_change
 from stompede.client.tokens import TokenSupplier
 from stompede.errors import ConfigurationError, LocalProtocolError
+from stompede.testing.clock import ManualClock
 from stompede.testing.hosting import Application, running
 from stompede.testing.memory import CAPACITY_BYTES, MemoryConnection, MemoryLink
 
@@ -66,6 +67,7 @@ async def connect(
     token: str | TokenSupplier | None = None,
     client_address: str = "testclient",
     capacity_bytes: int = CAPACITY_BYTES,
+    clock: ManualClock | None = None,
     **options: Any,
 ) -> AsyncIterator[Client]:
     """A client of an application, without a port: the class that `stompede.connect` gives, over a connection in memory.
@@ -79,6 +81,7 @@ async def connect(
         token: instead of ``member``: a token, or a function that returns one.
         client_address: where the session seems to come from.
         capacity_bytes: what fits into the connection in each direction before the writer is told to wait.
+        clock: what the node shall live by.
         options: fields of `stompede.client.ClientOptions`. Other than in `stompede.connect` there are no heart-beats,
             and a lost connection is not made again, unless they are given: a test should see it.
 
@@ -93,12 +96,14 @@ async def connect(
 
     def issue() -> str:
         assert member is not None
-        return app.issuer.issue(member, wanted, TOKEN_TTL_S, time.time())
+        return app.issuer.issue(
+            member, wanted, TOKEN_TTL_S, time.time() if clock is None else clock.unix_now()
+        )
 
     supplier = token if member is None else issue
     settings = ClientOptions(**{"token": supplier, "heart_beat_ms": (0, 0), "reconnect": None, **options})
     dialer = MemoryDialer(app, client_address=client_address, capacity_bytes=capacity_bytes)
-    async with running(app), Client(dialer, settings) as client:
+    async with running(app, clock=clock), Client(dialer, settings) as client:
         yield client
 
 

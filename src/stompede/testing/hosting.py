@@ -15,6 +15,8 @@ from typing import Any, Final, Protocol, final
 from weakref import WeakKeyDictionary
 
 from stompede.errors import SessionClosedError
+from stompede.server.node import Node
+from stompede.testing.clock import ManualClock
 from stompede.transports.base import Receiver, Transport
 
 
@@ -35,7 +37,7 @@ class Application(Protocol):
         ...
 
     @property
-    def node(self) -> object:
+    def node(self) -> Node:
         """The running node; raises `SessionClosedError` where none runs."""
         ...
 
@@ -110,20 +112,26 @@ def runs(app: Application) -> bool:
 
 
 @asynccontextmanager
-async def running(app: Application) -> AsyncIterator[None]:
+async def running(app: Application, *, clock: ManualClock | None = None) -> AsyncIterator[None]:
     """Runs an application, lifespan included, unless it runs already.
 
     May be entered several times, also from several tasks: the first one starts the application, the last one stops it.
     Where the application runs outside of the test kit, nothing is started or stopped.
+
+    Args:
+        app: a `stompede.Stompede`.
+        clock: what the node shall live by from now on.
     """
     host = HOSTS.get(app)
-    if host is None:
-        if runs(app):
-            yield
-            return
+    if host is None and not runs(app):
         host = HOSTS[app] = Host(app)
-    await host.enter()
+    if host is not None:
+        await host.enter()
     try:
+        if clock is not None:
+            app.node.now = clock.now
+            app.node.unix_now = clock.unix_now
         yield
     finally:
-        await host.leave()
+        if host is not None:
+            await host.leave()
