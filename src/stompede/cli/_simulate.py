@@ -96,6 +96,7 @@ def riders(
     """
     duration_s = None if duration is None else _seconds(duration)
     interval_s = 1.0 / _per_second(rate)
+    connect(url, token=token)  # connects nothing yet, and says what is wrong with the URL
     if traces:
         sources = _replayed(traces, riders, speed=speed, loop=not once)
     else:

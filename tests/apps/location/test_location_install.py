@@ -6,8 +6,9 @@ import httpx
 import pytest
 from fastapi import Request
 
-from stompede import AuthenticationError, Principal, Problem, Settings, Stompede
+from stompede import AuthenticationError, ConfigurationError, Principal, Problem, Settings, Stompede
 from stompede.apps.location import Commute, LocationSettings, Point, RiderTracking, WorkStatus, install
+from stompede.apps.location.rest import location_router
 
 URL = "ws://node-1.example/stomp"
 
@@ -164,3 +165,11 @@ async def test_time_of_arrival_is_now() -> None:
         assert fix is not None
         assert before - 1 <= fix.at <= time.time() + 1
         assert (await client.get("/openapi.json")).status_code == 200
+
+
+async def test_what_the_application_raises_at_its_start_comes_out_as_it_is() -> None:
+    async with served() as (_, tracking, _):
+        router = location_router(tracking)
+        with pytest.raises(ConfigurationError, match="no"):
+            async with router.lifespan_context(router):
+                raise ConfigurationError("no")

@@ -42,6 +42,10 @@ class Client:
         self.connects = 0
         self.closed_for_good = False
 
+    @property
+    def session_id(self) -> str:
+        return f"{id(self)}-{self.connects}"
+
     async def __aenter__(self) -> "Client":
         if self.node.refuse_connections:
             self.node.refuse_connections -= 1
@@ -172,7 +176,7 @@ async def test_positions_that_are_long_due_are_left_out() -> None:
     assert fleet.statistics().skipped == 2
 
 
-async def test_a_lost_connection_comes_back_and_the_shift_goes_on() -> None:
+async def test_a_lost_connection_comes_back_and_the_new_session_hears_init() -> None:
     node = Node()
     lost = False
 
@@ -184,9 +188,9 @@ async def test_a_lost_connection_comes_back_and_the_shift_goes_on() -> None:
             raise SessionClosedError("the connection ended")
 
     node.before_answer = before_answer
-    fleet = Fleet(node.connect, {1: steps(3)})
+    fleet = Fleet(node.connect, {1: steps(4)})
     await fleet.run()
-    assert node.statuses(1) == ["INIT", "WORKING", "DONE"]
+    assert node.statuses(1) == ["INIT", "INIT", "WORKING", "DONE"]
     assert len(node.clients) == 1
     counted = fleet.statistics()
     assert (counted.reconnects, counted.errors) == (1, {"connection-lost": 1})

@@ -66,10 +66,13 @@ def location_router(tracking: RiderTracking, dependencies: Sequence[Depends] = (
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        async with asyncio.TaskGroup() as tasks:
-            overview = tasks.create_task(tracking.run_overview(), name="riders overview")
+        # Not a task group: it would wrap what the application raises at its start.
+        overview = asyncio.create_task(tracking.run_overview(), name="riders overview")
+        try:
             yield
+        finally:
             overview.cancel()
+            await asyncio.wait([overview])
 
     router = APIRouter(
         prefix="/api/v1",

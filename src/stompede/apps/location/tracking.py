@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol, final
 
 import msgspec
+import structlog
 
 from stompede import BusError, LimitError, Principal, Problem, SessionClosedError
 
@@ -28,6 +29,8 @@ from .messages import (
     utc,
 )
 from .settings import LocationSettings
+
+log = structlog.get_logger("stompede.location")
 
 OVERVIEW_TOPIC: Final = "/topic/riders"
 PART_HEADER: Final = "part"
@@ -226,15 +229,18 @@ class RiderTracking:
     async def run_overview(self) -> None:
         """Publish the overview again and again until cancelled.
 
-        A batch that the bus does not take is counted and lost: the next one is a second away and carries
-        newer positions.
+        A batch that fails is counted and lost: the next one is a second away and carries newer positions.
         """
         while True:
             await asyncio.sleep(self.settings.overview_interval_s)
             try:
                 await self.publish_changes()
-            except (BusError, SessionClosedError):
+            except (BusError, SessionClosedError) as error:  # the bus is away, or the node stops
                 self._failed += 1
+                log.warning("an overview batch was not published", reason=str(error))
+            except Exception:  # a bug must not end the overview of a running node, nor stay unseen
+                self._failed += 1
+                log.exception("an overview batch was not published")
 
     def statistics(self) -> TrackingStatistics:
         """Counters since the start."""

@@ -32,6 +32,9 @@ class Reporter(Protocol):
     @property
     def connected(self) -> bool: ...
 
+    @property
+    def session_id(self) -> str | None: ...
+
     async def wait_connected(self) -> None: ...
 
     async def request(
@@ -174,7 +177,9 @@ class Fleet:
             if self._stopping:
                 break
             shift.last = step
-            await self._report(client, shift, step.status if shift.begun else WorkStatus.INIT)
+            # Behind another session may be another node, which has to hear that the rider is there now.
+            known = shift.begun and shift.session_id == client.session_id
+            await self._report(client, shift, step.status if known else WorkStatus.INIT)
         shift.ended = True
         if shift.begun and shift.last is not None:
             self._riding -= 1
@@ -206,6 +211,8 @@ class Fleet:
         else:
             self._latency.record(self._passed_s() - begin)
             self._answered += 1
+            if status is WorkStatus.INIT:
+                shift.session_id = client.session_id
             if not shift.begun:
                 shift.begun = True
                 self._riding += 1
@@ -237,12 +244,13 @@ class Fleet:
 class _Shift:
     """How far a rider is with its reports; it outlives a connection."""
 
-    __slots__ = ("begun", "ended", "last", "rider_id", "steps")
+    __slots__ = ("begun", "ended", "last", "rider_id", "session_id", "steps")
 
     def __init__(self, rider_id: int, steps: Iterator[Step]) -> None:
         self.rider_id = rider_id
         self.steps = steps
         self.last: Step | None = None
+        self.session_id: str | None = None
         self.begun = False
         self.ended = False
 
