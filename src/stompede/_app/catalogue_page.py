@@ -52,7 +52,10 @@ def _channel(
         f"<span class=tag>{escape(verb)}</span>" for verb in dict.fromkeys(verb for verb, _ in uses)
     )
     parts = [f"<section><h2><code>{escape(channel.get('address') or name)}</code>{tags}</h2>"]
-    texts = (channel.get("description"), *(use.get("description") for _, use in uses))
+    texts = (
+        channel.get("description"),
+        *(text for _, use in uses for text in (use.get("summary"), use.get("description"))),
+    )
     parts += [f"<p>{escape(text)}</p>" for text in dict.fromkeys(filter(None, texts))]
     for message in channel.get("messages", {}).values():
         resolved = _resolve(message, document)

@@ -14,6 +14,9 @@ from stompede.messaging.schemas import describe_types
 
 Schema: TypeAlias = dict[str, Any]
 
+# What a docstring says to programmers, after what it says to everybody.
+_SECTIONS: Final = re.compile(r"^\s*(?:Args|Returns|Raises|Yields):\s*$", re.MULTILINE)
+
 _REQUEST_HEADERS: Final[Schema] = {
     "type": "object",
     "description": "Headers of a SEND that the server reads. Others are handed on.",
@@ -142,7 +145,7 @@ class Document:
         guarded: bool = False,
     ) -> None:
         """Adds an operation; ``doc``'s first line becomes its summary."""
-        summary, _, description = doc.partition("\n")
+        summary, _, description = _SECTIONS.split(doc, maxsplit=1)[0].partition("\n")
         operation: Schema = {
             "action": action,
             "channel": _channel_ref(channel),

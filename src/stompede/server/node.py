@@ -4,42 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import time
 import uuid
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, final
 
-import msgspec
 import structlog
 
-from stompede._types import NO_HEADERS, Principal
+from stompede._types import Principal
 from stompede.auth import KeyUnknown, TokenVerifier
 from stompede.bus import Bus
-from stompede.errors import BusError, SessionClosedError
 from stompede.messaging import codecs
 from stompede.messaging.commands import SendCommand
-from stompede.messaging.destinations import Kind, Prefixes, check_destination
-from stompede.messaging.errors_to_client import ErrorHandlers
-from stompede.messaging.guards import Guards, Operation
-from stompede.messaging.interceptors import InterceptorChain
+from stompede.messaging.destinations import Kind, Prefixes
+from stompede.messaging.guards import Operation
 from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
-from stompede.messaging.routing import Router
 from stompede.messaging.session import StompSession
 from stompede.server.deadlines import RESOLUTION_S, Deadlines
 from stompede.server.disconnects import Disconnect, Disconnects
-from stompede.server.events import Moment, SessionEvents
+from stompede.server.events import Moment
 from stompede.server.hub import Hub
 from stompede.server.outbox import DEFAULT_POLICY, OutboxCounters
 from stompede.server.policies import SlowPolicy
 from stompede.server.pool import Pool
 from stompede.server.problems import Problems
+from stompede.server.program import Program
 from stompede.server.publication import Publication
-from stompede.server.routes import Routes, Served
+from stompede.server.publishing import Publisher
+from stompede.server.routes import Routes
 from stompede.server.running import HandlerRunner
 from stompede.server.session import Session
 from stompede.server.settings import Settings
@@ -49,31 +44,6 @@ from stompede.transports.base import Receiver, Transport
 from stompede.wire import stomp
 
 log = structlog.get_logger("stompede.node")
-Authenticate = Callable[..., "Principal | Awaitable[Principal]"]
-
-
-class Program(msgspec.Struct):
-    """What the application told the node to do.
-
-    Attributes:
-        messages: handlers of SEND, by pattern.
-        subscribes: handlers of SUBSCRIBE, by pattern.
-        guards: guards, by pattern.
-        interceptors: in order.
-        errors: handlers of exceptions.
-        events: listeners of sessions.
-        policies: what slow subscribers of a destination meet, by pattern.
-        authenticate: proves login and passcode of CONNECT; ``None``: the two are not looked at.
-    """
-
-    messages: Router[Served]
-    subscribes: Router[Served]
-    guards: Guards
-    interceptors: InterceptorChain
-    errors: ErrorHandlers
-    events: SessionEvents
-    policies: Router[SlowPolicy]
-    authenticate: Authenticate | None = None
 
 
 @final
@@ -151,7 +121,7 @@ class Node:
         self._loop: asyncio.AbstractEventLoop
         self._second = 0
         self._ticker: asyncio.TimerHandle | None = None
-        self._threadsafe: deque[tuple[str, Any]] = deque()
+        self.publisher = Publisher(settings, prefixes, bus, self.problems, self.spawn)
         self._all_gone = asyncio.Event()
         self._unblocked = asyncio.Event()
 
@@ -161,6 +131,7 @@ class Node:
     async def running(self) -> AsyncIterator[Node]:
         """Starts the node, and stops it gracefully at the end."""
         self._loop = asyncio.get_running_loop()
+        self.publisher.start(self._loop)
         try:
             async with asyncio.TaskGroup() as group:
                 await self._start(group)
@@ -382,85 +353,7 @@ class Node:
             self.bus.unwant(destination)
         self._tell("unsubscribe", session, destination)
 
-    # Publications.
-
-    def publish(
-        self,
-        destination: str,
-        value: Any,
-        *,
-        headers: Mapping[str, str] = NO_HEADERS,
-        content_type: str | None = None,
-    ) -> Awaitable[None] | None:
-        """Publishes to a topic or queue; ``None`` when the bus has taken it already.
-
-        Raises:
-            Problem: ``invalid-destination``.
-            BusError: the bus did not take it.
-        """
-        kind = self.prefixes.classify(destination)
-        if kind is not Kind.TOPIC and kind is not Kind.QUEUE:
-            raise Problem(
-                "invalid-destination",
-                f"{destination!r} is no topic and no queue; publish to {self.prefixes.topic}/... "
-                f"or {self.prefixes.queue}/..., "
-                "and use send_to_user or send_to_session for user destinations",
-            )
-        body, own_type = self.encode(value)
-        return self.publish_message(Message(destination, body, content_type or own_type, headers))
-
-    def publish_message(self, message: Message) -> Awaitable[None] | None:
-        """Publishes a message as it is."""
-        return self.bus.publish(message.destination, Publication(message))
-
-    def send_to(
-        self, kind: Kind, principal: str, destination: str, value: Any, headers: Mapping[str, str]
-    ) -> Awaitable[None] | None:
-        """Sends to one session or to all sessions of a member, on whatever node they are.
-
-        Args:
-            kind: `Kind.SESSION` or `Kind.USER`.
-            principal: id of the session, or name of the member.
-            destination: what follows the prefix, for example ``/queue/offers``.
-            value: the body.
-            headers: headers of the message.
-        """
-        prefix = self.prefixes.session if kind is Kind.SESSION else self.prefixes.user
-        full = f"{prefix}{destination}"
-        check_destination(full, max_length=self.settings.max_destination_bytes)
-        if not destination.startswith("/"):
-            raise Problem("invalid-destination", f"{destination!r} does not begin with a slash")
-        body, content_type = self.encode(value)
-        return self.bus.publish(full, Publication(Message(full, body, content_type, headers), principal))
-
-    def publish_threadsafe(self, destination: str, value: Any) -> None:
-        """Publishes from another thread. Does not wait; what the bus refuses later is logged.
-
-        Raises:
-            BusError: ``threadsafe_queue`` publications wait already.
-            SessionClosedError: the node does not run.
-        """
-        if len(self._threadsafe) >= self.settings.threadsafe_queue:
-            raise BusError(
-                f"{self.settings.threadsafe_queue} publications of other threads wait already "
-                "(threadsafe_queue)"
-            )
-        self._threadsafe.append((destination, value))
-        try:
-            self._loop.call_soon_threadsafe(self._publish_from_threads)
-        except (AttributeError, RuntimeError):
-            raise SessionClosedError("the node does not run: publish while the application runs") from None
-
-    def _publish_from_threads(self) -> None:
-        while self._threadsafe:
-            destination, value = self._threadsafe.popleft()
-            try:
-                taken = self.publish(destination, value)
-            except Exception as error:
-                self.problems.log_failure(None, error, destination, "publish_threadsafe failed")
-                continue
-            if taken is not None:
-                self.spawn(_wait(taken), "publish_threadsafe failed")
+    # From the bus.
 
     def _deliver(self, publication: Publication) -> None:
         """What the bus brings."""
@@ -484,12 +377,3 @@ class Node:
     def ready(self) -> bool:
         """Whether new clients should come here."""
         return self.accepting
-
-    @property
-    def process_id(self) -> int:
-        """Of the operating system."""
-        return os.getpid()
-
-
-async def _wait(taken: Awaitable[None]) -> None:
-    await taken

@@ -62,7 +62,9 @@ def on_send(session: Session, event: stomp.Send) -> None:
                 else route.gate.check("send", _invocation(session, route, principal, message))
             )
             taken = (
-                node.publish_message(message) if waits is None else _publish_after(session, waits, message)
+                node.publisher.publish_message(message)
+                if waits is None
+                else _publish_after(session, waits, message)
             )
             if taken is None:
                 if head.receipt is not None:
@@ -93,7 +95,7 @@ async def _await(taken: Awaitable[None]) -> None:
 
 async def _publish_after(session: Session, waits: Awaitable[None], message: Message) -> None:
     await waits
-    taken = session.node.publish_message(message)
+    taken = session.node.publisher.publish_message(message)
     if taken is not None:
         await taken
 
@@ -127,7 +129,7 @@ def _slowly(session: Session, event: stomp.Send) -> None:
             await waits
         if route.served is not None:
             return await route.served.handler.call(invocation)
-        taken = node.publish_message(message)
+        taken = node.publisher.publish_message(message)
         if taken is not None:
             await taken
         return None
@@ -152,7 +154,7 @@ def handler_done(session: Session, result: Any, error: BaseException | None) -> 
             taken = None
             if result is not None and served is not None:
                 if route.publish is not None:
-                    taken = session.node.publish(route.publish, result)
+                    taken = session.node.publisher.publish(route.publish, result)
                 if served.reply:
                     session.reply(result, head)
         except Exception as failure:

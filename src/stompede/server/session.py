@@ -22,8 +22,7 @@ from stompede.messaging.commands import DisconnectCommand
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
-from stompede.server import connecting, sending, subscribing
-from stompede.server.deadlines import RESOLUTION_S
+from stompede.server import connecting, sending, silence, subscribing
 from stompede.server.disconnects import Disconnect, Disconnects
 from stompede.server.hub import is_text
 from stompede.server.outbox import Offer, Outbox
@@ -118,7 +117,7 @@ class Session(StompSession):
             answers = self._answers
             if answers is not None:
                 self._answers = None
-                self._send(answers[0] if len(answers) == 1 else b"".join(answers))
+                self.send_bytes(answers[0] if len(answers) == 1 else b"".join(answers))
         if self.reading_paused:
             if not self.busy and not self.closed:
                 self._resume_reading()
@@ -161,9 +160,10 @@ class Session(StompSession):
             else:
                 self._answers.append(data)
         else:
-            self._send(data)
+            self.send_bytes(data)
 
-    def _send(self, data: bytes) -> None:
+    def send_bytes(self, data: bytes) -> None:
+        """Sends what is framed already and may not be dropped."""
         if self.outbox.closed:
             return
         self.node.bytes_out += len(data)
@@ -258,7 +258,7 @@ class Session(StompSession):
     def look_again(self, when: float) -> None:
         """Asks for `on_deadline` at ``when`` at the latest."""
         self.node.deadlines.discard(self, self._bucket)
-        self._bucket = self.node.deadlines.add(self, min(when, self._next_deadline(self.node.now())))
+        self._bucket = self.node.deadlines.add(self, min(when, silence.next_deadline(self, self.node.now())))
 
     def on_deadline(self, now: float) -> float | None:
         """See `Timed`."""
@@ -269,50 +269,14 @@ class Session(StompSession):
                 self.error_and_end(Disconnects.CONNECT_TIMEOUT, "no CONNECT frame came in time")
                 return None
         else:
-            self._check_silence(now)
+            silence.check(self, now)
             if self.credentials_deadline is not None and now >= self.credentials_deadline:
                 self.credentials_deadline = None
                 subscribing.suspend_guarded(self)
         if self.ended is not None:
             return None
-        when = self._next_deadline(now)
+        when = silence.next_deadline(self, now)
         self._bucket = self.node.deadlines.bucket_of(when)
-        return when
-
-    def _check_silence(self, now: float) -> None:
-        for due in self.wire.on_deadline(now + RESOLUTION_S):  # rather a little early than late
-            if due is stomp.Deadline.SEND_HEART_BEAT:
-                self.node.heart_beats_out += 1
-                beat = self.wire.send_heart_beat(now)
-                if not self.outbox.blocked:  # what waits there is a sign of life already
-                    self._send(self.transport.framing.header(len(beat), True) + beat)
-            else:
-                self.error_and_end(
-                    Disconnects.HEART_BEAT_MISSED, "the heart-beats that CONNECT promised did not come"
-                )
-                return
-        if self.wire.expects_heart_beats or self.reading_paused:
-            return
-        silent = now - self.last_seen
-        if silent >= self.node.settings.idle_timeout_s:
-            self.error_and_end(Disconnects.IDLE, "nothing came for too long")
-        elif silent >= self.node.settings.idle_timeout_s / 2 and not self.outbox.blocked:
-            self.transport.ping()
-
-    def _next_deadline(self, now: float) -> float:
-        if not self.connected:
-            return max(self.started + self.node.settings.connect_timeout_s, now + 1)
-        half_idle = self.node.settings.idle_timeout_s / 2
-        when = (
-            now + half_idle
-            if self.wire.expects_heart_beats
-            else max(self.last_seen + half_idle, now + half_idle / 2)
-        )
-        beat = self.wire.next_deadline()
-        if beat is not None and beat - RESOLUTION_S < when:
-            when = beat - RESOLUTION_S
-        if self.credentials_deadline is not None and self.credentials_deadline < when:
-            when = self.credentials_deadline
         return when
 
     # The end.

@@ -62,7 +62,7 @@ def install(
         settings,
         index=index,
         routes=routes,
-        publish=lambda destination, value, **more: app.node.publish(destination, value, **more),
+        publish=app.publish_nowait,
         node_url=node_url,
         route_ttl_s=app.settings.route_ttl_s,
         demo=demo,

@@ -1,0 +1,242 @@
+"""What an application registers: handlers, guards, interceptors, listeners and destinations."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from fastapi import FastAPI
+
+from stompede.errors import ConfigurationError, SessionClosedError
+from stompede.messaging.binding import BoundHandler, bind_handler
+from stompede.messaging.catalogue import Catalogue
+from stompede.messaging.destinations import Kind, Prefixes
+from stompede.messaging.errors_to_client import ErrorHandlers
+from stompede.messaging.guards import Guards, Operation
+from stompede.messaging.interceptors import InterceptorChain
+from stompede.messaging.routing import Router
+from stompede.server.events import Moment, SessionEvents
+from stompede.server.policies import Cut, SlowPolicy
+from stompede.server.pool import Pool
+from stompede.server.program import Program
+from stompede.server.routes import Served
+from stompede.server.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+E = TypeVar("E", bound=Exception)
+
+
+class Registrations:
+    """The part of `Stompede` that takes what the application registers, before it runs.
+
+    Attributes:
+        fastapi: the FastAPI application, for your HTTP routes.
+        settings: the settings.
+        prefixes: the destination prefixes that the settings say.
+    """
+
+    def __init__(self, fastapi: FastAPI, settings: Settings, title: str, version: str) -> None:
+        self.fastapi = fastapi
+        self.settings = settings
+        self.prefixes = Prefixes(
+            settings.app_prefixes,
+            settings.topic_prefix,
+            settings.queue_prefix,
+            settings.session_prefix,
+            settings.user_prefix,
+        )
+        self._program = Program(
+            Router(),
+            Router(),
+            Guards(
+                run_blocking=self._run_blocking,
+                close_blocking=self._close_blocking,
+                overrides=self._overrides,
+            ),
+            InterceptorChain(),
+            ErrorHandlers(),
+            SessionEvents(),
+            Router(overlapping=True),
+        )
+        self._catalogue = Catalogue(title=title, version=version, prefixes=self.prefixes)
+        self._pool: Pool | None = None
+
+    def message(
+        self, pattern: str, *, publish: str | None = None, reply: bool | None = None
+    ) -> Callable[[F], F]:
+        """Handles SENDs to an application destination.
+
+        Args:
+            pattern: what follows the application prefix, for example ``/rooms/{room}/say``.
+            publish: topic or queue that the result is published to; may use the pattern's variables. ``None``
+                as result publishes nothing.
+            reply: whether the result goes back to the asking session, with its ``client-request-code``, on
+                ``/session/queue/replies``. By default it does exactly where there is no ``publish``.
+
+        Raises:
+            ConfigurationError: at registration, with a sentence that says where and how to mend it.
+        """
+
+        def register(func: F) -> F:
+            handler = self._bind(func, pattern, "message", publish)
+            if publish is not None and self.prefixes.classify(publish) not in (Kind.TOPIC, Kind.QUEUE):
+                raise ConfigurationError(
+                    f"{handler.where}: publish={publish!r} is no topic and no queue; begin it "
+                    f"with {self.prefixes.topic}/ "
+                    f"or {self.prefixes.queue}/"
+                )
+            answers = publish is None if reply is None else reply
+            self._program.messages.add(handler.pattern, Served(handler, answers), handler.where)
+            self._catalogue.add_message_handler(handler, reply=answers)
+            return func
+
+        return register
+
+    def subscribe(self, pattern: str) -> Callable[[F], F]:
+        """Answers SUBSCRIBEs to an application destination: once, directly, with what the handler returns.
+
+        Raises:
+            ConfigurationError: as `message`.
+        """
+
+        def register(func: F) -> F:
+            handler = self._bind(func, pattern, "subscribe", None)
+            self._program.subscribes.add(handler.pattern, Served(handler, True), handler.where)
+            self._catalogue.add_subscribe_handler(handler)
+            return func
+
+        return register
+
+    def guard(
+        self, pattern: str, *, on: Operation | Sequence[Operation] = ("subscribe", "send")
+    ) -> Callable[[F], F]:
+        """Decides who may subscribe or send to the destinations that a pattern names.
+
+        The function returns a bool, or raises `Problem`; its arguments are bound like a handler's, without a
+        body. Once any guard names a destination, an operation that no guard allows is denied, and all guards
+        that match must agree. A guard that is ``def`` runs on the loop and must not block.
+
+        Args:
+            pattern: whole destination, for example ``/topic/rooms/{room}``.
+            on: ``"subscribe"``, ``"send"``, or both, the default.
+        """
+
+        def register(func: F) -> F:
+            self._program.guards.add(pattern, func, on=on)
+            self._catalogue.add_guard(pattern, (on,) if isinstance(on, str) else tuple(on))
+            return func
+
+        return register
+
+    def intercept(self, func: F) -> F:
+        """Puts a function around CONNECT, SUBSCRIBE, SEND, UNSUBSCRIBE and DISCONNECT, in the order of
+        registration.
+
+        ``(command, session)``: ``None`` lets the command pass; a changed command goes on instead; an `Answer`
+        ends its way; `Problem` refuses. Annotate the first argument with the commands that it wants to see.
+        """
+        self._program.interceptors.add(func)
+        return func
+
+    def on_error(self, exception_class: type[E]) -> Callable[[F], F]:
+        """Says what a client is told of an exception: the function takes it and returns a `Problem`."""
+
+        def register(func: F) -> F:
+            self._program.errors.add(exception_class, func)
+            return func
+
+        return register
+
+    def on_session_start(self, func: F) -> F:
+        """Is told of each session that got CONNECTED: ``(session)``."""
+        return self._listen("session-start", func)
+
+    def on_session_end(self, func: F) -> F:
+        """Is told of each session that ended, and why: ``(session, why)``, where ``why`` is a `Disconnect`."""
+        return self._listen("session-end", func)
+
+    def on_subscribe(self, func: F) -> F:
+        """Is told of each subscription to a topic or queue: ``(session, destination)``."""
+        return self._listen("subscribe", func)
+
+    def on_unsubscribe(self, func: F) -> F:
+        """Is told when a subscription to a topic or queue ends: ``(session, destination)``."""
+        return self._listen("unsubscribe", func)
+
+    def _listen(self, moment: Moment, func: F) -> F:
+        self._program.events.add(moment, func)
+        return func
+
+    def authenticate(self, func: F) -> F:
+        """Proves ``login`` and ``passcode`` of CONNECT: ``(login, passcode) -> Principal``, sync or async.
+
+        Where it has a parameter ``client_address`` it gets the client's IP address there, to slow down
+        guessing.
+
+        Raise `AuthenticationError` ``login-failed`` to refuse. Without such a function the two headers are
+        not looked at, and tokens alone count.
+        """
+        if self._program.authenticate is not None:
+            raise ConfigurationError("@app.authenticate is given twice; one function proves logins")
+        if "client_address" in inspect.signature(func).parameters:
+            self._program.authenticate = func
+        else:
+            self._program.authenticate = lambda login, passcode, client_address: func(login, passcode)  # noqa: ARG005
+        return func
+
+    def destination(
+        self,
+        pattern: str,
+        *,
+        slow: SlowPolicy | None = None,
+        carries: Sequence[Any] = (),
+        description: str = "",
+    ) -> None:
+        """Says how a topic or queue behaves, and what it carries.
+
+        Args:
+            pattern: whole destination, for example ``/topic/rider/{id}``.
+            slow: what happens when a subscriber reads too slowly: `Cut` (default), `DropOldest`, `Conflate`.
+            carries: types of its messages, for the catalogue.
+            description: for the catalogue.
+        """
+        if self.prefixes.classify(pattern) not in (Kind.TOPIC, Kind.QUEUE):
+            raise ConfigurationError(
+                f"app.destination({pattern!r}): begin it with {self.prefixes.topic}/ or "
+                f"{self.prefixes.queue}/"
+            )
+        self._program.policies.add(pattern, slow or Cut(), f"app.destination({pattern!r})")
+        if carries or description:
+            self._catalogue.add_publication(pattern, tuple(carries), description=description)
+
+    def _bind(
+        self,
+        func: Callable[..., Any],
+        pattern: str,
+        kind: Literal["message", "subscribe"],
+        publish: str | None,
+    ) -> BoundHandler:
+        return bind_handler(
+            func,
+            pattern=pattern,
+            kind=kind,
+            run_blocking=self._run_blocking,
+            close_blocking=self._close_blocking,
+            publish=publish,
+            overrides=self._overrides,
+        )
+
+    def _overrides(self) -> Mapping[Callable[..., Any], Callable[..., Any]]:
+        return self.fastapi.dependency_overrides
+
+    async def _close_blocking(self, func: Callable[..., Any], /, *arguments: Any) -> Any:
+        """Ends `def` dependencies with ``yield``: what was begun is ended, however full the pool is."""
+        if self._pool is None:
+            raise SessionClosedError("the application does not run")
+        return await self._pool.run_always(func, *arguments)
+
+    async def _run_blocking(self, func: Callable[..., Any], /, *arguments: Any) -> Any:
+        if self._pool is None:
+            raise SessionClosedError("the application does not run")
+        return await self._pool.run(func, *arguments)

@@ -1,0 +1,42 @@
+"""What an application told its node to do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from stompede._types import Principal
+from stompede.messaging.errors_to_client import ErrorHandlers
+from stompede.messaging.guards import Guards
+from stompede.messaging.interceptors import InterceptorChain
+from stompede.messaging.routing import Router
+from stompede.server.events import SessionEvents
+from stompede.server.policies import SlowPolicy
+from stompede.server.routes import Served
+
+Authenticate = Callable[..., Principal | Awaitable[Principal]]
+
+
+class Program(msgspec.Struct):
+    """What the application told the node to do.
+
+    Attributes:
+        messages: handlers of SEND, by pattern.
+        subscribes: handlers of SUBSCRIBE, by pattern.
+        guards: guards, by pattern.
+        interceptors: in order.
+        errors: handlers of exceptions.
+        events: listeners of sessions.
+        policies: what slow subscribers of a destination meet, by pattern.
+        authenticate: proves login and passcode of CONNECT; ``None``: the two are not looked at.
+    """
+
+    messages: Router[Served]
+    subscribes: Router[Served]
+    guards: Guards
+    interceptors: InterceptorChain
+    errors: ErrorHandlers
+    events: SessionEvents
+    policies: Router[SlowPolicy]
+    authenticate: Authenticate | None = None

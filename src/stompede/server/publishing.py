@@ -1,0 +1,133 @@
+"""Publishing: how messages of the application and of clients get onto the bus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, final
+
+from stompede._types import NO_HEADERS
+from stompede.bus import Bus
+from stompede.errors import BusError, SessionClosedError
+from stompede.messaging import codecs
+from stompede.messaging.destinations import Kind, Prefixes, check_destination
+from stompede.messaging.message import Message
+from stompede.messaging.problem import Problem
+from stompede.server.problems import Problems
+from stompede.server.publication import Publication
+from stompede.server.settings import Settings
+
+Spawn = Callable[[Coroutine[Any, Any, Any], str], None]
+
+
+@final
+class Publisher:
+    """What publishes on one node. Used on its loop, but for `publish_threadsafe`.
+
+    Args:
+        settings: for the bounds.
+        prefixes: of destinations.
+        bus: where publications go.
+        problems: for the log.
+        spawn: runs what nobody waits for.
+    """
+
+    def __init__(
+        self, settings: Settings, prefixes: Prefixes, bus: Bus[Publication], problems: Problems, spawn: Spawn
+    ) -> None:
+        self._settings = settings
+        self._prefixes = prefixes
+        self._bus = bus
+        self._problems = problems
+        self._spawn = spawn
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._threadsafe: deque[tuple[str, Any]] = deque()
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Publications of other threads go to this loop from now on."""
+        self._loop = loop
+
+    def publish(
+        self,
+        destination: str,
+        value: Any,
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        content_type: str | None = None,
+    ) -> Awaitable[None] | None:
+        """Publishes to a topic or queue; ``None`` when the bus has taken it already.
+
+        Raises:
+            Problem: ``invalid-destination``.
+            BusError: the bus did not take it.
+        """
+        kind = self._prefixes.classify(destination)
+        if kind is not Kind.TOPIC and kind is not Kind.QUEUE:
+            raise Problem(
+                "invalid-destination",
+                f"{destination!r} is no topic and no queue; publish to {self._prefixes.topic}/... "
+                f"or {self._prefixes.queue}/..., "
+                "and use send_to_user or send_to_session for user destinations",
+            )
+        body, own_type = codecs.encode(value)
+        return self.publish_message(Message(destination, body, content_type or own_type, headers))
+
+    def publish_message(self, message: Message) -> Awaitable[None] | None:
+        """Publishes a message as it is."""
+        return self._bus.publish(message.destination, Publication(message))
+
+    def send_to(
+        self, kind: Kind, principal: str, destination: str, value: Any, headers: Mapping[str, str]
+    ) -> Awaitable[None] | None:
+        """Sends to one session or to all sessions of a member, on whatever node they are.
+
+        Args:
+            kind: `Kind.SESSION` or `Kind.USER`.
+            principal: id of the session, or name of the member.
+            destination: what follows the prefix, for example ``/queue/offers``.
+            value: the body.
+            headers: headers of the message.
+        """
+        prefix = self._prefixes.session if kind is Kind.SESSION else self._prefixes.user
+        full = f"{prefix}{destination}"
+        check_destination(full, max_length=self._settings.max_destination_bytes)
+        if not destination.startswith("/"):
+            raise Problem("invalid-destination", f"{destination!r} does not begin with a slash")
+        body, content_type = codecs.encode(value)
+        return self._bus.publish(full, Publication(Message(full, body, content_type, headers), principal))
+
+    def publish_threadsafe(self, destination: str, value: Any) -> None:
+        """Publishes from another thread. Does not wait; what the bus refuses later is logged.
+
+        Raises:
+            BusError: ``threadsafe_queue`` publications wait already.
+            SessionClosedError: the node does not run.
+        """
+        if len(self._threadsafe) >= self._settings.threadsafe_queue:
+            raise BusError(
+                f"{self._settings.threadsafe_queue} publications of other threads wait already "
+                "(threadsafe_queue)"
+            )
+        self._threadsafe.append((destination, value))
+        try:
+            if self._loop is None:
+                raise RuntimeError
+            self._loop.call_soon_threadsafe(self._publish_from_threads)
+        except RuntimeError:
+            raise SessionClosedError("the node does not run: publish while the application runs") from None
+
+    def _publish_from_threads(self) -> None:
+        while self._threadsafe:
+            destination, value = self._threadsafe.popleft()
+            try:
+                taken = self.publish(destination, value)
+            except Exception as error:
+                self._problems.log_failure(None, error, destination, "publish_threadsafe failed")
+                continue
+            if taken is not None:
+                self._spawn(_wait(taken), "publish_threadsafe failed")
+
+
+async def _wait(taken: Awaitable[None]) -> None:
+    await taken
