@@ -29,7 +29,7 @@ check: .venv/.dev console/node_modules ## format, lint, types, layers, docs, loc
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@scripts/npm --prefix console run check
 	@if command -v uv >/dev/null; then scripts/lock --check; fi
 
@@ -45,7 +45,7 @@ services: ## the programs that tests drive: Chromium, promtool, a C compiler (De
 console: $(PAGE) ## build the page that the node serves
 
 docs: .venv/.dev ## the documentation, live, on http://127.0.0.1:8000
-	@$(BIN)/mkdocs serve
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 dist: .venv/.dev console ## sdist and wheel, with the built page
 	@$(BIN)/python -m hatchling build

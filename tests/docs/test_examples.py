@@ -1,0 +1,261 @@
+"""Every example of the documentation does what the documentation says."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from stompede import RequestError, SessionClosedError, testing
+
+ROOT = Path(__file__).parents[2]
+
+
+async def test_the_chat_room_of_the_tutorial_carries_a_message(example):
+    chat = example("chat")
+    async with testing.connect(chat.app, member="cook") as cook, testing.connect(chat.app) as guest:
+        async with guest.subscribe("/topic/rooms/kitchen", chat.Said) as messages:
+            await cook.send("/app/rooms/kitchen/say", chat.Say("soup"))
+            await guest.send("/app/rooms/kitchen/say", chat.Say("smells good"))
+            assert (await messages.next()).body == chat.Said("cook", "soup")
+            assert (await messages.next()).body == chat.Said("guest", "smells good")
+
+
+async def test_a_body_of_the_wrong_shape_names_the_field(example):
+    chat = example("chat")
+    async with testing.connect(chat.app) as guest:
+        with pytest.raises(RequestError) as refused:
+            await guest.send("/app/rooms/kitchen/say", {"text": 5})
+    assert refused.value.code == "invalid-body"
+    assert refused.value.detail == "Expected `str`, got `int` - at `$.text`"
+
+
+def test_the_test_in_the_documentation_passes(tmp_path):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path)]
+    ran = subprocess.run(
+        [*command, str(ROOT / "docs" / "examples" / "test_chat.py")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 passed" in ran.stdout
+
+
+async def test_a_plain_def_without_publish_answers_the_one_who_asks(example):
+    handlers = example("handlers")
+    async with testing.connect(handlers.app) as client:
+        assert await client.request("/app/ping", handlers.Ping(7), handlers.Pong) == handlers.Pong(7)
+
+
+async def test_a_handler_publishes_and_answers_after_its_dependency_has_closed(example):
+    handlers = example("handlers")
+    async with testing.connect(handlers.app, member="rider-1") as rider:
+        async with rider.subscribe("/topic/orders/17", handlers.Taken) as news:
+            headers = {"accept-language": "fi-FI"}
+            answer = await rider.request("/app/orders/17/take", reply_type=handlers.Taken, headers=headers)
+            assert answer == handlers.Taken(17, "rider-1", "moi")
+            assert (await news.next()).body == answer
+            assert handlers.ledger.committed == 1
+
+
+async def test_none_publishes_nothing(example):
+    handlers = example("handlers")
+    async with testing.connect(handlers.app, member="rider-1") as rider:
+        async with rider.subscribe("/topic/orders/17", handlers.Taken) as news:
+            for _ in range(2):
+                await rider.send("/app/orders/17/take", headers={"accept-language": "en"})
+            await rider.send("/topic/orders/17", handlers.Taken(17, "test", "end"))
+            assert [(await news.next()).body.by for _ in range(2)] == ["rider-1", "test"]
+
+
+async def test_a_path_variable_of_the_wrong_type_a_guest_and_a_missing_header_are_soft_errors(example):
+    handlers = example("handlers")
+    async with (
+        testing.connect(handlers.app, member="rider-1") as rider,
+        testing.connect(handlers.app) as guest,
+    ):
+        for client, destination, code in [
+            (rider, "/app/orders/first/take", "invalid-path"),
+            (guest, "/app/orders/17/take", "login-required"),
+            (rider, "/app/orders/17/take", "invalid-header"),
+        ]:
+            headers = {} if code == "invalid-header" else {"accept-language": "en"}
+            with pytest.raises(RequestError) as refused:
+                await client.send(destination, headers=headers)
+            assert refused.value.code == code
+
+
+async def test_a_subscription_to_an_application_destination_is_answered_once(example):
+    handlers = example("handlers")
+    async with testing.connect(handlers.app) as client:
+        async with client.subscribe("/app/rooms/kitchen/members", list[handlers.Member]) as answer:
+            assert (await answer.next()).body == [handlers.Member("cook"), handlers.Member("waiter")]
+
+
+async def test_bodies_may_be_struct_dataclass_typed_dict_pydantic_builtin_and_bytes(example):
+    bodies = example("bodies")
+    async with testing.connect(bodies.app) as client:
+        assert await client.request("/app/spoon", {"size_ml": 5}, bodies.Spoon) == bodies.Spoon(5)
+        assert await client.request("/app/fork", {"prongs": 3}, bodies.Fork) == bodies.Fork(3)
+        assert await client.request("/app/knife", {"length_cm": 9.5}, dict) == {"length_cm": 9.5}
+        assert await client.request("/app/pan", {"diameterCm": 28}, dict) == {"diameterCm": 28}
+        assert await client.request("/app/list", [1, 2, 3], dict) == {"sum": 6}
+        assert await client.request("/app/raw", b"\x00\x01\xff", bytes) == b"\xff\x01\x00"
+
+
+async def test_message_and_session_are_what_they_say(example):
+    bodies = example("bodies")
+    async with testing.connect(bodies.app) as client:
+        for asked in (1, 2):
+            seen = await client.request("/app/whoami", "hello", dict)
+            assert seen == {
+                "destination": "/app/whoami",
+                "contentType": "text/plain;charset=utf-8",
+                "bytes": 5,
+                "version": "1.2",
+                "asked": asked,
+            }
+
+
+async def test_exceptions_of_the_application_become_problems(example):
+    rooms = example("rooms")
+    async with testing.connect(rooms.app, member="cook") as cook:
+        for room, text, code, detail in [
+            ("cellar", "hello", "room-closed", "cellar is closed until tomorrow"),
+            ("kitchen", " ", "nothing-said", "the text is empty"),
+        ]:
+            with pytest.raises(RequestError) as refused:
+                await cook.send(f"/app/rooms/{room}/say", rooms.Say(text))
+            assert (refused.value.code, refused.value.detail) == (code, detail)
+
+
+async def test_a_guard_lets_its_guests_in_and_denies_what_no_guard_allows(example):
+    rooms = example("rooms")
+    async with (
+        testing.connect(rooms.app, member="cook") as cook,
+        testing.connect(rooms.app, member="thief") as thief,
+    ):
+        async with cook.subscribe("/topic/rooms/kitchen", rooms.Said) as messages:
+            with pytest.raises(RequestError, match="forbidden"):
+                async with thief.subscribe("/topic/rooms/kitchen"):
+                    pass
+            with pytest.raises(RequestError, match="forbidden"):
+                await cook.send("/topic/rooms/kitchen", rooms.Said("cook", "not by a handler"))
+            await cook.send("/app/rooms/kitchen/say", rooms.Say("soup"))
+            assert (await messages.next()).body == rooms.Said("cook", "soup")
+
+
+async def test_an_interceptor_changes_and_refuses(example):
+    rooms = example("rooms")
+    async with testing.connect(rooms.app, member="cook", client_address="192.0.2.7:1234") as cook:
+        async with cook.subscribe("/topic/hall") as messages:
+            await cook.send("/topic/hall", "hello")
+            assert (await messages.next()).headers["client"] == "192.0.2.7"
+            with pytest.raises(RequestError, match="no spam here"):
+                await cook.send("/topic/hall", "spam")
+
+
+async def test_events_tell_of_sessions_and_subscriptions(example):
+    rooms = example("rooms")
+    async with testing.connect(rooms.app, member="cook") as cook:
+        session = cook.session_id
+        async with cook.subscribe("/topic/rooms/kitchen"):
+            pass
+    assert rooms.log == [
+        f"{session} came",
+        f"{session} entered /topic/rooms/kitchen",
+        f"{session} left: disconnect",
+    ]
+
+
+async def test_a_route_a_thread_and_the_loop_publish(example):
+    publishing = example("publishing")
+    async with testing.connect(publishing.app) as client:
+        async with client.subscribe("/topic/rooms/kitchen", publishing.Said) as messages:
+            transport = httpx.ASGITransport(publishing.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://node") as browser:
+                answer = await browser.post("/rooms/kitchen/announce", params={"text": "soup"})
+            assert answer.json() == {"published": True}
+            assert (await messages.next()).body == publishing.Said("cook", "soup")
+            await publishing.measure_oven()
+            assert (await messages.next()).body == publishing.Said("oven", "180 °C")
+
+
+async def test_user_destinations_reach_all_sessions_of_a_member_or_one_session(example):
+    publishing = example("publishing")
+    app, offer = publishing.app, publishing.Offer
+    async with testing.connect(app, member="m-7") as phone, testing.connect(app, member="m-7") as laptop:
+        async with (
+            phone.subscribe("/user/queue/offers", offer) as on_phone,
+            laptop.subscribe("/user/queue/offers", offer) as on_laptop,
+            phone.subscribe("/session/queue/offers", offer) as here,
+        ):
+            await publishing.offer_to("m-7", 5)
+            assert (await on_phone.next()).body == (await on_laptop.next()).body == offer(5)
+            await publishing.offer_here(phone.session_id, 6)
+            assert (await here.next()).body == offer(6)
+
+
+async def test_a_slow_client_of_a_conflated_destination_gets_the_newest(example):
+    slow = example("slow")
+    async with testing.connect(slow.app) as rider, testing.connect(slow.app, capacity_bytes=4096) as page:
+        async with page.subscribe("/topic/rider/1", int) as positions:
+            testing.link_of(page).pause_reading()
+            for position in range(500):
+                await rider.send("/topic/rider/1", position)
+            testing.link_of(page).resume_reading()
+            seen = [(await positions.next()).body]
+            while seen[-1] != 499:
+                seen.append((await positions.next()).body)
+    assert seen == sorted(seen)
+    assert len(seen) < 500
+
+
+async def test_login_and_passcode_are_proved_by_the_application(example):
+    login = example("login")
+    async with testing.connect(login.app, login="cook", passcode="soup") as cook:
+        assert await cook.request("/app/secret", reply_type=str) == "cook may know"
+    with pytest.raises(SessionClosedError, match="wrong"):
+        async with testing.connect(login.app, login="cook", passcode="tea"):
+            pass
+
+
+async def test_a_token_of_the_applications_issuer_makes_a_member(example):
+    login = example("login")
+    async with testing.connect(login.app, token=login.token_for("cook")) as cook:
+        assert await cook.request("/app/secret", reply_type=str) == "cook may know"
+
+
+async def test_the_client_of_the_documentation_talks_to_a_node_on_a_port(
+    example, free_port, capsys, tmp_path
+):
+    client = example("client")
+    source = tmp_path / "both.py"
+    source.write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT / 'docs' / 'examples')!r})\n"
+        "from chat import app, say\n"
+        "from handlers import ping\n"
+        "app.message('/ping')(ping)\n"
+    )
+    command = [sys.executable, "-m", "stompede", "serve", "both:app", "--port", str(free_port)]
+    node = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stderr=asyncio.subprocess.PIPE)
+    try:
+        while b"serving" not in (line := await node.stderr.readline()):
+            assert line, "the node ended before it served"
+
+        async def fetch_token() -> str:
+            command = [sys.executable, "-m", "stompede", "token", "cook"]
+            run = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
+            return (await run.communicate())[0].decode().strip()
+
+        await client.main(f"ws://127.0.0.1:{free_port}/stomp", fetch_token)
+    finally:
+        node.terminate()
+        await node.communicate()
+    assert node.returncode == 0
+    assert capsys.readouterr().out == "1\ncook says soup\n"
