@@ -1,9 +1,12 @@
-"""A real peer for each test."""
+"""A real peer for each test, and the real server."""
 
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
 from stomp_peer import Peer
+
+from serving import serve as serve
+from serving import transport as transport
 
 
 @pytest_asyncio.fixture

@@ -127,8 +127,8 @@ class Conversation(WSListener):
             return True
         if head.authorization == f"Bearer {self.peer.valid_token}":
             return True
-        if head.destination == ERRORS and head.authorization in (None, *self.peer.were_valid):
-            return True  # as a session whose token runs out later
+        if head.destination == ERRORS and not (self.peer.strict and self.subscriptions):
+            return True  # a session whose token runs out later
         self.soft_error(head, "token-expired", "the token has expired")
         return False
 
@@ -217,7 +217,7 @@ class Peer:
         self.silent = False
         self.binary = False
         self.valid_token: str | None = None
-        self.were_valid: set[str] = set()
+        self.strict = True
         self.refused: set[str] = set()
         self.no_receipts_for: set[str] = set()
         self.refuse_connect: tuple[str, dict[str, str], int] | None = None

@@ -194,7 +194,11 @@ class Client:
     def _report(self, error: RequestError) -> None:
         logger.warning("soft error that no call waits for: %s (error id %s)", error, error.error_id)
         if self._options.on_error is not None:
-            self._options.on_error(error)
+            try:
+                self._options.on_error(error)
+            except Exception:
+                # It is called from the socket's callback: what it does wrong must not cost the connection.
+                logger.exception("on_error failed")
 
     # Sending.
 

@@ -230,10 +230,12 @@ class Courier:
         if self.open:
             self._subscribe(standing)
 
-    def subscribe_now(self, standing: Standing) -> None:
-        """Takes a subscription and writes it, held or not."""
+    def prove(self, standing: Standing) -> None:
+        """Takes a subscription that proves a new token, and writes it, held or not. It is refused where that token
+        is no better.
+        """
         self.standing[standing.id] = standing
-        self._subscribe(standing)
+        self._subscribe(standing, renewed=True)
 
     def unsubscribe(self, standing: Standing, *, confirm: bool) -> Outgoing | None:
         """Ends a subscription.
@@ -251,11 +253,12 @@ class Courier:
         self._write(frame)
         return frame
 
-    def _subscribe(self, standing: Standing) -> None:
+    def _subscribe(self, standing: Standing, *, renewed: bool = False) -> None:
         standing.written = True
         frame = Outgoing(
             "SUBSCRIBE", standing.frame_headers(), receipt=self.next_name() if standing.confirm else None
         )
+        frame.renewed = renewed
         if frame.receipt is not None:
             self._unconfirmed.add(frame.receipt)
         self._write(frame)
@@ -368,15 +371,16 @@ class Courier:
             self.resent += 1
             self._write(frame)
 
-    def not_renewed(self) -> None:
-        """There is no new token: what the old one stopped fails."""
+    def not_renewed(self, code: str, detail: str) -> None:
+        """There is no token that counts: what the old one stopped fails."""
         self.renewal_wanted = False
         refused, self._refused = self._refused, []
+        if self._refused_count:
+            self._report(RequestError(code, detail))
         self._refused_count.clear()
+        self._recent.clear()
         for frame in refused:
-            error = RequestError(
-                EXPIRED, "the token has expired, and no new one could be had", None, frame.code
-            )
+            error = RequestError(code, detail, None, frame.code)
             if frame.command == "SUBSCRIBE":
                 self._answered(frame, error)
             else:

@@ -13,7 +13,7 @@ from typing import Final, final
 
 from stompede.client.changes import Changes
 from stompede.client.connection import Connection, ConnectSettings, Welcome
-from stompede.client.courier import Courier
+from stompede.client.courier import EXPIRED, Courier
 from stompede.client.frames import Outgoing, SendQueue
 from stompede.client.link import Dialer, DialError
 from stompede.client.options import ClientOptions
@@ -212,29 +212,32 @@ class Supervisor:
             async with asyncio.timeout(self._options.connect_timeout_s):
                 await self.tokens.fetch()
         except (AuthenticationError, TimeoutError) as error:
-            logger.warning(
-                "the token has expired, and there is no new one: %s", str(error) or "no answer in time"
+            self._not_renewed(
+                RequestError(EXPIRED, f"there is no new token: {str(error) or 'no answer in time'}")
             )
-            courier.not_renewed()
         else:
             if connection.ending is None:
                 await self._prove(connection)
-        self._renew_not_before = self._loop.time() + RENEWAL_PAUSE_S
         if connection.ending is None and release:
             courier.release()
+
+    def _not_renewed(self, error: RequestError) -> None:
+        logger.warning("the token has expired: %s", error.detail)
+        self._renew_not_before = self._loop.time() + RENEWAL_PAUSE_S
+        self.courier.not_renewed(error.code, error.detail)
 
     async def _prove(self, connection: Connection) -> None:
         """Makes the server know the new token, and learns what the old one stopped.
 
-        The proof is a second subscription to the error destination, under another id. Frames of a session are
-        handled in order, so its RECEIPT tells that every frame before it has been answered; and the server
-        learns of the token even when no frame of the application is due. The first subscription goes
-        afterwards, so that no error falls between the two.
+        The proof is a second subscription to the error destination, under another id. Frames of a session are handled
+        in order, so its RECEIPT tells that every frame before it has been answered; and the server learns of the token
+        even when no frame of the application is due. The first subscription goes afterwards, so that no error falls
+        between.
         """
         courier, old = self.courier, self._errors
         assert old is not None  # the error destination is where the server said that the token has expired
         new = self._error_channel("errors-2" if old.id == "errors" else "errors")
-        courier.subscribe_now(new)
+        courier.prove(new)
         try:
             async with asyncio.timeout(self._options.connect_timeout_s):
                 await self.changes.until(
@@ -242,13 +245,14 @@ class Supervisor:
                 )
         except TimeoutError:
             await self._give_up(connection, "the server did not answer a new token in time")
-        if connection.ending is None:
-            if new.live:
-                courier.unsubscribe(old, confirm=False)
-                self._errors = new
-            courier.renewed()
-        else:
+        if connection.ending is not None:
             courier.standing.pop(new.id, None)
+        elif isinstance(new.error, RequestError):
+            self._not_renewed(new.error)
+        else:
+            courier.unsubscribe(old, confirm=False)
+            self._errors = new
+            courier.renewed()
 
     def _error_channel(self, name: str) -> Standing:
         assert self._options.error_destination is not None
