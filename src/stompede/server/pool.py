@@ -69,10 +69,10 @@ class Pool:
 
     async def run_always(self, func: Callable[..., T], *args: Any) -> T:
         """Like `run`, and never refuses: for the end of what a call of `run` began."""
-        self._in += 1
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
         future = self._executor.submit(context.run, func, *args)
+        self._in += 1
         future.add_done_callback(lambda _: self._leave(loop))
         return await asyncio.wrap_future(future, loop=loop)
 

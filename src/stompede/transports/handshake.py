@@ -98,7 +98,9 @@ def _is_trusted(address: str, rules: Rules) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(parsed in network for network in rules.trusted)
+    # A socket that listens for both IPv4 and IPv6 names an IPv4 peer in this form.
+    mapped = parsed.ipv4_mapped if parsed.version == 6 else None
+    return any((mapped or parsed) in network for network in rules.trusted)
 
 
 def _forwarded_address(forwarded_for: str, peer: str, rules: Rules) -> str:
@@ -121,16 +123,16 @@ def _forwarded_address(forwarded_for: str, peer: str, rules: Rules) -> str:
 def _origin_allowed(origin: str, host: str, secure: bool, rules: Rules) -> bool:
     if "*" in rules.allowed_origins or origin.lower() in rules.allowed_origins:
         return True
-    here = urlsplit(f"{'https' if secure else 'http'}://{host}")
-    there = urlsplit(origin)
     try:
+        here = urlsplit(f"{'https' if secure else 'http'}://{host}")
+        there = urlsplit(origin)
         return (
             there.scheme == here.scheme
             and there.hostname is not None
             and there.hostname == here.hostname
             and (there.port or _DEFAULT_PORTS[there.scheme]) == (here.port or _DEFAULT_PORTS[here.scheme])
         )
-    except ValueError:  # a port that is none
+    except ValueError:  # a port or an address that is none
         return False
 
 
