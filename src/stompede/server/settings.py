@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("var"), description="Directory for what the node keeps on disk: its own key.")
 
     route_ttl_s: Seconds = Field(
-        3600, description="Life of an entry of the routing table that nobody renews, in seconds."
+        600, description="Life of an entry of the routing table that nobody renews, in seconds."
     )
 
     # Who may come in.
