@@ -94,8 +94,7 @@ class HeadCache:
         self.misses = 0
 
     def claim(self, limits: Limits) -> None:
-        """Says by which limits the heads are parsed: they must be the same for all sessions that share the
-        cache."""
+        """Says by which limits heads are parsed: the same for all sessions that share the cache."""
         if self._limits is None:
             self._limits = limits
             # What is put together from a kept head and two more lines is within the limits without being held
@@ -110,8 +109,7 @@ class HeadCache:
             )
 
     def heads(self, version: Version | None) -> dict[bytes, Head]:
-        """The younger heads of a version, to be looked into and counted in `hits` by the hot path; the object
-        stays the same."""
+        """The younger heads of a version, for the hot path, which counts `hits`. The dict stays the same."""
         return self._young[version]
 
     def find(self, version: Version | None, raw: bytes) -> Head | None:
@@ -126,8 +124,7 @@ class HeadCache:
         return head
 
     def vary(self, version: Version, raw: bytes) -> Head | None:
-        """Makes the head of a SEND from a known one that has neither receipt nor request code. Counts
-        nothing."""
+        """Makes the head of a SEND from a known one without receipt and request code. Counts nothing."""
         if len(raw) > self._max_head_bytes:
             return None
         code = receipt = None
@@ -207,8 +204,7 @@ def _value(version: Version, written: bytes | None) -> str | None:
 
 
 def _cut(raw: bytes, at: int, start: int) -> tuple[bytes | None, bytes]:
-    """The value of the header line at ``at``, and the head without it; ``None`` and the head as it is where
-    the value is odd."""
+    """The value of the line at ``at``, and the head without it; ``None`` and all of it where it is odd."""
     end = raw.find(b"\n", at + 1)
     value = raw[at + start : end]
     if b"\r" in value or b"\0" in value:

@@ -98,8 +98,7 @@ class Endpoint(FrameDecoder):
         self._heard = now
 
     def next_deadline(self) -> float | None:
-        """When `on_deadline` wants to be called at the latest; ``None`` for never. Traffic moves it to a
-        later time."""
+        """When to call `on_deadline`; ``None`` for never. Traffic only moves it to a later time."""
         if self.state not in _BEATING:
             return None
         beat = beat_due(self._sent, self._beats_s) if self._beats_s else None

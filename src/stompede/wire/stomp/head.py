@@ -73,7 +73,7 @@ def parse_head(raw: bytes, version: Version | None, limits: Limits) -> Head:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        detail = f"headers must be UTF-8; octet {error.start} of the frame is not"
+        detail = f"headers must be UTF-8; octet {error.start + 1} of the frame is not"
         raise FrameRefusedError(MALFORMED, "headers are not UTF-8", detail) from error
     lines = text.split("\n")
     del lines[-2:]

@@ -33,35 +33,30 @@ from stompede.wire.stomp.versions import Version
 # which some clients write after the one that ends the frame, and RabbitMQ takes as well.
 _skip: Final = re.compile(rb"(?:\r?\n|\0)*").match
 
-_CHECK_STEP: Final = 1024
-"""A head without an end is held against the limits again when it has grown by this."""
 
+class _Unfinished:
+    """How far a frame was looked at, and its octets where they were gathered; offsets count from its first octet.
 
-class _Progress:
-    """How far an unfinished frame was looked at; offsets count from its first octet."""
+    Attributes:
+        buffer: octets that wait; empty as long as the frame stands in the chunk that it came in.
+        head: the head, once it is there.
+        body: where the body begins.
+        scan: where the search for the end of head or body goes on.
+        seen: up to where the lines of the head were counted.
+        lines: ends of lines before that.
+        line: where the line begins that is not ended there.
+    """
 
-    __slots__ = ("body", "check_at", "head", "scan")
+    __slots__ = ("body", "buffer", "head", "line", "lines", "scan", "seen")
 
     def __init__(self) -> None:
-        self.head: Head | None = None
-        self.body = 0
-        self.scan = 0
-        self.check_at = 0
+        self.buffer = bytearray()
+        self.reset()
 
     def reset(self) -> None:
-        """The frame is done."""
-        self.head = None
-        self.body = self.scan = self.check_at = 0
-
-
-class _Gathered(_Progress):
-    """Bytes that wait for the rest of their frame."""
-
-    __slots__ = ("buffer",)
-
-    def __init__(self, buffer: bytearray) -> None:
-        super().__init__()
-        self.buffer = buffer
+        """The next frame begins."""
+        self.head: Head | None = None
+        self.body = self.scan = self.seen = self.lines = self.line = 0
 
 
 class FrameDecoder:
@@ -85,7 +80,7 @@ class FrameDecoder:
         self._cache = cache
         self._data = b""
         self._pos = 0
-        self._gathered: _Gathered | None = None
+        self._gathered: _Unfinished | None = None
         self.state = State.OPEN
         self.version: Version | None = None
 
@@ -100,7 +95,7 @@ class FrameDecoder:
         if not self._data and self._gathered is None:
             self._data = data
         elif self._gathered is None:
-            self._gather(self._pos).buffer.extend(data)
+            self._gather(self._pos, _Unfinished()).buffer.extend(data)
         else:
             self._gathered.buffer.extend(data)
 
@@ -126,7 +121,7 @@ class FrameDecoder:
         if start == len(data):
             self.forget()
             return None
-        progress = _Progress()
+        progress = _Unfinished()
         frame = self._cut(data, start, progress)
         if frame is None:
             self._gather(start, progress)
@@ -138,7 +133,7 @@ class FrameDecoder:
             self.forget()
         return head, body
 
-    def _from_gathered(self, gathered: _Gathered) -> tuple[Head, bytes] | None:
+    def _from_gathered(self, gathered: _Unfinished) -> tuple[Head, bytes] | None:
         buffer = gathered.buffer
         if gathered.head is None:
             blank = _skip(buffer).end()  # type: ignore[union-attr]
@@ -159,20 +154,15 @@ class FrameDecoder:
             self._gathered = None
         return head, body
 
-    def _gather(self, start: int, progress: _Progress | None = None) -> _Gathered:
-        gathered = _Gathered(bytearray(memoryview(self._data)[start:]))
-        if progress is not None:
-            gathered.head = progress.head
-            gathered.body = progress.body
-            gathered.scan = progress.scan
-            gathered.check_at = progress.check_at
+    def _gather(self, start: int, progress: _Unfinished) -> _Unfinished:
+        progress.buffer += memoryview(self._data)[start:]
         self._data = b""
         self._pos = 0
-        self._gathered = gathered
-        return gathered
+        self._gathered = progress
+        return progress
 
     def _cut(
-        self, data: bytes | bytearray, start: int, progress: _Progress
+        self, data: bytes | bytearray, start: int, progress: _Unfinished
     ) -> tuple[Head, bytes, int] | None:
         """The frame at ``start`` and the offset of its end, or ``None`` where octets are missing."""
         head = progress.head
@@ -198,7 +188,7 @@ class FrameDecoder:
         self.state = after
         return head, bytes(data[body:end]), end + 1
 
-    def _find_nul(self, data: bytes | bytearray, start: int, head: Head, progress: _Progress) -> int:
+    def _find_nul(self, data: bytes | bytearray, start: int, head: Head, progress: _Unfinished) -> int:
         """The offset of the NUL octet that ends a body without content-length, or -1."""
         rule = RULES[head.command]
         allowed = self._limits.max_body_bytes if has_body(rule, self.version) else 0
@@ -214,7 +204,7 @@ class FrameDecoder:
             progress.scan = len(data) - start
         return end
 
-    def _find_head(self, data: bytes | bytearray, start: int, progress: _Progress) -> Head | None:
+    def _find_head(self, data: bytes | bytearray, start: int, progress: _Unfinished) -> Head | None:
         """The head that begins at ``start``, or ``None`` where its end is missing."""
         scan = start + progress.scan
         end = data.find(b"\n\n", scan)
@@ -225,11 +215,8 @@ class FrameDecoder:
                 end = crlf
                 size = 3
         if end < 0:
-            length = len(data) - start
-            if length >= progress.check_at or data.find(b"\0", scan) >= 0:
-                self._check_sizes(bytes(data[start : start + self._limits.max_header_block_bytes + 1]))
-                progress.check_at = min(length + _CHECK_STEP, self._limits.max_header_block_bytes + 1)
-            progress.scan = max(0, length - 2)
+            self._check_part(data, start, progress)
+            progress.scan = max(0, len(data) - start - 2)
             return None
         progress.body = end + size - start
         if end - start > self._limits.max_header_block_bytes:
@@ -267,6 +254,22 @@ class FrameDecoder:
             raise self._not_now(head.command)
         check_head(head, self.version, self._side)
         return head
+
+    def _check_part(self, data: bytes | bytearray, start: int, progress: _Unfinished) -> None:
+        """Holds a head that has not ended against the limits, at the cost of what is new in it."""
+        limits = self._limits
+        fresh = start + progress.seen
+        length = len(data) - start
+        progress.lines += data.count(b"\n", fresh)
+        if (
+            length - progress.line > limits.max_header_line_bytes
+            or progress.lines > limits.max_headers
+            or length > limits.max_header_block_bytes
+            or data.find(b"\0", fresh) >= 0
+        ):
+            self._check_sizes(bytes(data[start : start + limits.max_header_block_bytes + 1]))
+        progress.line = max(progress.line, data.rfind(b"\n", fresh) + 1 - start)
+        progress.seen = length
 
     def _check_sizes(self, head: bytes) -> None:
         """Holds a head, or as much of it as there is, against the limits; a NUL octet must not be in it.

@@ -1,0 +1,362 @@
+import pytest
+from wire_support import event, events, frame, server, violation
+
+from stompede.errors import LocalProtocolError
+from stompede.messaging.message import Message
+from stompede.wire.stomp import (
+    Abort,
+    Ack,
+    Begin,
+    Commit,
+    Connect,
+    Disconnect,
+    HeadCache,
+    HeartBeat,
+    Limits,
+    Nack,
+    Send,
+    ServerSession,
+    State,
+    Subscribe,
+    Unsubscribe,
+    Version,
+    Violation,
+)
+
+# CONNECT.
+
+
+def connect(headers: str, *, versions: tuple[Version, ...] = tuple(Version)) -> tuple[ServerSession, Connect]:
+    session = ServerSession(
+        limits=Limits(),
+        heart_beat=HeartBeat(5000, 6000),
+        server="test/1",
+        cache=HeadCache(),
+        versions=versions,
+    )
+    found = event(session, f"CONNECT\n{headers}\n\0".encode())
+    assert isinstance(found, Connect), found
+    return session, found
+
+
+def test_connect_tells_who_wants_what():
+    _, found = connect(
+        "accept-version:1.1,1.2\nhost:example.org\nlogin:cook\npasscode:s3cret\nheart-beat:100,200\n"
+    )
+    assert found.version is Version.V1_2
+    assert found.version_offer == ("1.1", "1.2")
+    assert (found.host, found.login, found.passcode) == ("example.org", "cook", "s3cret")
+    assert found.heart_beat == HeartBeat(100, 200)
+
+
+def test_connected_carries_version_session_server_and_heart_beat():
+    session, _ = connect("accept-version:1.2\nhost:/\n")
+    head, body = frame(session.send_connected(session="s-1", user_name="cook", now=0.0), None)
+    assert head.command == "CONNECTED"
+    assert head.headers == {
+        "version": "1.2",
+        "session": "s-1",
+        "server": "test/1",
+        "heart-beat": "5000,6000",
+        "user-name": "cook",
+    }
+    assert body == b""
+    assert session.version is Version.V1_2
+    assert session.state is State.CONNECTED
+
+
+def test_connected_of_1_0_says_nothing_of_heart_beats():
+    session, found = connect("login:cook\npasscode:x\nheart-beat:nonsense\n")
+    assert found.version is Version.V1_0
+    assert found.heart_beat == HeartBeat(0, 0)
+    head, _ = frame(session.send_connected(session="s-1", now=0.0), None)
+    assert head.headers == {"version": "1.0", "session": "s-1", "server": "test/1"}
+
+
+def test_connected_is_not_escaped_and_cannot_be_broken_out_of():
+    session, _ = connect("accept-version:1.2\nhost:/\n")
+    head, _ = frame(session.send_connected(session="a:b", user_name="co:ok\\\nadmin:true", now=0.0), None)
+    assert head.headers["session"] == "a:b"
+    assert head.headers["user-name"] == "co:ok\\ admin:true"
+    assert "admin" not in head.headers
+
+
+@pytest.mark.parametrize("command", ["CONNECT", "STOMP"])
+def test_stomp_is_another_word_for_connect(command: str):
+    assert isinstance(event(server(None), f"{command}\naccept-version:1.2\nhost:/\n\n\0".encode()), Connect)
+
+
+@pytest.mark.parametrize("before", [b"", b"\n", b"\r\n\n"])
+def test_connect_may_end_its_lines_with_cr_lf_as_the_version_is_not_known_yet(before: bytes):
+    found = event(server(None), before + b"CONNECT\r\naccept-version:1.1\r\nhost:/\r\nlogin:a\r\n\r\n\0\r\n")
+    assert isinstance(found, Connect)
+    assert (found.version, found.host, found.login) == (Version.V1_1, "/", "a")
+
+
+def test_connect_is_never_unescaped():
+    _, found = connect("accept-version:1.2\nhost:/\npasscode:a\\nb\nkey:\\value\n")
+    assert found.passcode == "a\\nb"
+    assert found.head.headers["key"] == "\\value"
+
+
+def test_connect_of_1_0_is_trimmed_and_that_of_others_is_not():
+    assert connect("login: cook \npasscode: x\n")[1].login == "cook"
+    assert connect("accept-version:1.2\nlogin: cook \n")[1].login == " cook "
+
+
+def test_connect_without_host_is_taken_as_stompjs_sends_none():
+    assert connect("accept-version:1.2\n")[1].host is None
+
+
+def test_secrets_of_connect_are_not_forwarded():
+    _, found = connect(
+        "accept-version:1.2\nhost:/\nlogin:a\npasscode:b\nAuthorization:Bearer x\nk:v\nLogin:c\n"
+    )
+    assert found.head.forwarded == {"accept-version": "1.2", "host": "/", "k": "v"}
+    assert found.head.authorization == "Bearer x"
+
+
+def test_no_common_version_is_refused_with_the_versions_that_are_spoken():
+    found = violation(server(None), b"CONNECT\naccept-version:9.0,10.1\nhost:/\nreceipt:c1\n\n\0")
+    assert found.code == "version"
+    assert "none of the versions" in found.detail
+    assert b"\nversion:1.0,1.1,1.2\n" in found.error
+    assert b"\nreceipt-id:c1\n" in found.error
+
+
+def test_versions_can_be_restricted():
+    session = ServerSession(
+        limits=Limits(), heart_beat=HeartBeat(), server=None, cache=HeadCache(), versions=(Version.V1_2,)
+    )
+    found = violation(session, b"CONNECT\nlogin:a\n\n\0")
+    assert b"\nversion:1.2\n" in found.error
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0", "0,10,50", "99999999999999999999,0", "-1,0", "a,b", "1.5,0", "", ",", "2147483648,0", "٣,0"],
+)
+def test_malformed_heart_beat_is_refused(value: str):
+    found = violation(server(None), f"CONNECT\naccept-version:1.2\nhost:/\nheart-beat:{value}\n\n\0".encode())
+    assert found.code == "header"
+    assert "as in 10000,10000" in found.detail
+
+
+def test_frames_behind_connect_wait_for_its_answer():
+    session = server(None)
+    data = b"CONNECT\naccept-version:1.2\nhost:/\n\n\0SEND\ndestination:/a\nk:\\c\n\nx\0"
+    (found,) = events(session, data)
+    assert isinstance(found, Connect)
+    assert session.next_event() is None
+    assert session.buffered_bytes > 0
+    session.send_connected(session="1", now=0.0)
+    sent = session.next_event()
+    assert isinstance(sent, Send)
+    assert sent.head.headers["k"] == ":"
+
+
+def test_connect_can_be_refused():
+    session, _ = connect("accept-version:1.2\nhost:/\n")
+    error = session.send_error(
+        "login failed", detail="the passcode is wrong", receipt_id="r", headers={"code": "login-failed"}
+    )
+    head, body = frame(error, None)
+    assert head.headers["message"] == "login failed"
+    assert head.headers["receipt-id"] == "r"
+    assert head.headers["code"] == "login-failed"
+    assert head.headers["content-type"] == "text/plain"
+    assert body == b"the passcode is wrong"
+    assert session.state is State.CLOSING
+
+
+def test_error_before_connected_has_no_backslash_in_it_as_no_version_says_how_to_read_it():
+    session = server(None)
+    found = violation(session, b"CONNECT\nreceipt:a\\b\nno colon\n\n\0")
+    assert b"\nreceipt-id:a\\b\n" in found.error  # as it came: CONNECT is not escaped
+    assert b"message:a/b\n" in server(None).send_error("a\\b")
+
+
+# Frames of a session.
+
+
+def test_send_tells_destination_body_and_head():
+    found = event(
+        server(),
+        b"SEND\ndestination:/app/x\ncontent-type:text/plain\ncontent-length:2\nreceipt:r\ntransaction:t\n"
+        b"client-request-code:17\nauthorization:Bearer a\nk:v\nmessage-id:9\nsubscription:8\nack:7\nPasscode:p\nLOGIN :l\n\nhi\0",
+    )
+    assert isinstance(found, Send)
+    head = found.head
+    assert (found.destination, found.body) == ("/app/x", b"hi")
+    assert (head.destination, head.content_type, head.content_length) == ("/app/x", "text/plain", 2)
+    assert (head.receipt, head.transaction, head.client_request_code) == ("r", "t", "17")
+    assert head.authorization == "Bearer a"
+    assert head.forwarded == {"client-request-code": "17", "k": "v"}
+    assert head.memo is None
+
+
+def test_heads_cannot_be_changed():
+    found = event(server(), b"SEND\ndestination:/a\nk:v\n\n\0")
+    assert isinstance(found, Send)
+    with pytest.raises(TypeError):
+        found.head.headers["k"] = "w"  # type: ignore[index]
+    with pytest.raises(TypeError):
+        found.head.forwarded["k"] = "w"  # type: ignore[index]
+
+
+def test_first_authorization_counts_whatever_its_case():
+    found = event(server(), b"SEND\ndestination:/a\nAUTHORIZATION:Bearer 1\nauthorization:Bearer 2\n\n\0")
+    assert isinstance(found, Send)
+    assert found.head.authorization == "Bearer 1"
+    assert found.head.forwarded == {}
+
+
+@pytest.mark.parametrize("version", [Version.V1_1, Version.V1_2])
+def test_subscribe_tells_id_destination_and_ack(version: Version):
+    found = event(server(version), b"SUBSCRIBE\nid:0\ndestination:/topic/a\n\n\0")
+    assert isinstance(found, Subscribe)
+    assert (found.id, found.destination, found.ack, found.id_given) == ("0", "/topic/a", "auto", True)
+
+
+@pytest.mark.parametrize("ack", ["auto", "client", "client-individual"])
+def test_subscribe_knows_three_ack_modes(ack: str):
+    found = event(server(), f"SUBSCRIBE\nid:0\ndestination:/topic/a\nack:{ack}\n\n\0".encode())
+    assert isinstance(found, Subscribe)
+    assert found.ack == ack
+
+
+def test_destination_is_the_id_of_a_1_0_subscription_without_one():
+    session = server(Version.V1_0)
+    found = event(session, b"SUBSCRIBE\ndestination:/topic/a\n\n\0")
+    assert isinstance(found, Subscribe)
+    assert (found.id, found.id_given) == ("/topic/a", False)
+    gone = event(session, b"UNSUBSCRIBE\ndestination:/topic/a\n\n\0")
+    assert isinstance(gone, Unsubscribe)
+    assert gone.id == "/topic/a"
+
+
+def test_1_0_subscription_may_have_an_id():
+    session = server(Version.V1_0)
+    found = event(session, b"SUBSCRIBE\nid:0\ndestination:/topic/a\n\n\0")
+    assert isinstance(found, Subscribe)
+    assert (found.id, found.id_given) == ("0", True)
+    gone = event(session, b"UNSUBSCRIBE\nid:0\ndestination:/topic/a\n\n\0")
+    assert isinstance(gone, Unsubscribe)
+    assert gone.id == "0"
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "named", "subscription"),
+    [
+        (Version.V1_0, "message-id:m-1\n", "m-1", None),
+        (Version.V1_1, "message-id:m-1\nsubscription:0\n", "m-1", "0"),
+        (Version.V1_2, "id:a-1\n", "a-1", None),
+    ],
+)
+def test_ack_and_nack_name_what_they_acknowledge(
+    version: Version, headers: str, named: str, subscription: str | None
+):
+    for command, kind in (("ACK", Ack), ("NACK", Nack)):
+        if (version, command) == (Version.V1_0, "NACK"):
+            continue
+        found = event(server(version), f"{command}\n{headers}\n\0".encode())
+        assert isinstance(found, kind)
+        assert (found.id, found.subscription) == (named, subscription)
+
+
+@pytest.mark.parametrize(("command", "kind"), [("BEGIN", Begin), ("COMMIT", Commit), ("ABORT", Abort)])
+def test_transactions_are_named(command: str, kind: type):
+    found = event(server(), f"{command}\ntransaction:t1\nreceipt:r\n\n\0".encode())
+    assert isinstance(found, kind)
+    assert found.transaction == "t1"
+    assert found.head.receipt == "r"
+
+
+def test_disconnect_ends_the_events_and_can_still_be_answered():
+    session = server()
+    data = b"DISCONNECT\nreceipt:bye\n\n\0SEND\ndestination:/a\nreceipt:late\n\nx\0"
+    (found,) = events(session, data, b"SEND\ndestination:/a\n\nx\0")
+    assert isinstance(found, Disconnect)
+    assert found.head.receipt == "bye"
+    assert session.state is State.DISCONNECTING
+    assert session.buffered_bytes == 0
+    assert session.send_receipt("bye") == b"RECEIPT\nreceipt-id:bye\n\n\0"
+
+
+def test_disconnect_needs_no_header():
+    assert isinstance(event(server(), b"DISCONNECT\n\n\0"), Disconnect)
+
+
+# Frames of the server.
+
+
+@pytest.mark.parametrize(
+    ("version", "written"), [(Version.V1_0, "a:b"), (Version.V1_1, "a\\cb"), (Version.V1_2, "a\\cb")]
+)
+def test_receipt_id_is_escaped_as_the_version_wants(version: Version, written: str):
+    assert server(version).send_receipt("a:b") == f"RECEIPT\nreceipt-id:{written}\n\n\0".encode()
+
+
+@pytest.mark.parametrize("version", list(Version))
+def test_receipt_gives_back_what_the_client_wrote(version: Version):
+    session = server(version)
+    found = event(session, b"SEND\ndestination:/a\nreceipt:a\\\\b\\c\n\nx\0")
+    assert isinstance(found, Send)
+    assert found.head.receipt is not None
+    assert b"receipt-id:a\\\\b\\c\n" in session.send_receipt(found.head.receipt)
+
+
+def test_message_to_one_session():
+    message = Message("/session/queue/replies", b"{}", "application/json", {"client-request-code": "17"})
+    data = server().send_message(message, message_id="m-1", subscription="sub:0", ack="a-1")
+    head, body = frame(data)
+    assert head.headers == {
+        "subscription": "sub:0",
+        "ack": "a-1",
+        "message-id": "m-1",
+        "destination": "/session/queue/replies",
+        "content-type": "application/json",
+        "content-length": "2",
+        "client-request-code": "17",
+    }
+    assert body == b"{}"
+
+
+def test_error_ends_the_session():
+    session = server()
+    head, body = frame(session.send_error("slow:\nconsumer", headers={"reconnect": "true"}))
+    assert head.headers["message"] == "slow:\nconsumer"
+    assert head.headers["reconnect"] == "true"
+    assert head.content_length == 0
+    assert body == b""
+    assert events(session, b"SEND\ndestination:/a\n\nx\0") == []
+    with pytest.raises(
+        LocalProtocolError, match="cannot send ERROR while the session is closing; possible is nothing more"
+    ):
+        session.send_error("again")
+    with pytest.raises(LocalProtocolError):
+        session.send_receipt("r")
+
+
+def test_a_known_head_does_not_count_after_the_end():
+    session = server()
+    send = b"SEND\ndestination:/a\n\nx\0"
+    for _ in range(3):
+        assert isinstance(event(session, send), Send)
+    session.send_error("over")
+    assert events(session, send, send) == []
+
+
+def test_version_is_not_known_before_connected():
+    session, _ = connect("accept-version:1.2\nhost:/\n")
+    assert session.version is None
+    with pytest.raises(LocalProtocolError, match="cannot send RECEIPT while the session is connecting"):
+        session.send_receipt("r")
+
+
+def test_violation_after_pipelined_frames_comes_in_its_place():
+    found = events(
+        server(),
+        b"SEND\ndestination:/a\n\n1\0SEND\ndestination:/a\n\n2\0BAD\n\n\0SEND\ndestination:/a\n\n3\0",
+    )
+    assert [type(each) for each in found] == [Send, Send, Violation]
