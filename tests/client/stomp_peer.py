@@ -134,6 +134,7 @@ class Conversation(WSListener):
 
     def send(self, event: stomp.Send) -> None:
         destination, head = event.destination, event.head
+        self.peer.handled.append(event.body)
         if destination == "/app/echo":
             headers = {"client-request-code": head.client_request_code or ""}
             self.to(REPLIES, Message(REPLIES, event.body, head.content_type, headers))
@@ -211,6 +212,7 @@ class Peer:
     def __init__(self) -> None:
         self.conversations: list[Conversation] = []
         self.got: list[Got] = []
+        self.handled: list[bytes] = []
         self.controls: list[WSMsgType] = []
         self.violations: list[str] = []
         self.heart_beat = stomp.HeartBeat(0, 0)

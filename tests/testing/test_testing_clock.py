@@ -21,12 +21,12 @@ async def test_timers_ring_only_when_time_is_advanced_and_in_their_order() -> No
         assert rung == ["first", "second"]
 
 
-async def test_an_hour_of_sleep_takes_no_time() -> None:
+async def test_minutes_of_sleep_take_no_time() -> None:
     clock = ManualClock()
     began = time.monotonic()
     with clock.driving():
-        sleeper = asyncio.create_task(asyncio.sleep(3600, "rested"))
-        await clock.advance(3601)
+        sleeper = asyncio.create_task(asyncio.sleep(600, "rested"))
+        await clock.advance(601)
         assert await sleeper == "rested"
     assert time.monotonic() - began < 5
 

@@ -220,7 +220,10 @@ class WebSocketLink(WSListener):
 
     def write(self, payload: bytes) -> None:
         """Sends one message, as text where it is ASCII, as some servers take nothing else."""
-        if self._transport is not None and not self._closing:
+        if self._transport is None or self._closing:
+            return
+        # A failed write is noticed at once, and told by `on_ws_disconnected` a turn of the loop later.
+        if not self._transport.underlying_transport.is_closing():
             self._transport.send(WSMsgType.TEXT if payload.isascii() else WSMsgType.BINARY, payload)
 
     def close(self, code: int, reason: str) -> None:
