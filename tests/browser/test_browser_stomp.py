@@ -134,6 +134,20 @@ async def test_wrong_password_is_told_and_opens_nothing(watched, until) -> None:
     watched.errors.clear()
 
 
+async def test_wrong_passcode_in_connect_is_shown_as_the_error_frame_it_is(watched, until) -> None:
+    page = await tester(watched, until)
+    await page.get_by_label("Log in by").select_option("connect")
+    await page.locator("#login").fill("cook")
+    await page.locator("#password").fill("wrong")
+    await page.get_by_role("button", name="Connect", exact=True).click()
+    await expect(page.locator("[data-kind='error']")).to_contain_text("ERROR")
+    await expect(page.locator("#tester-state")).to_have_text("Not connected")
+    await page.locator("#password").fill("cook")
+    await connected(page, until)
+    await expect(page.locator("#session-user")).to_have_text("cook")
+    assert "passcode:wrong" not in await page.evaluate("document.documentElement.outerHTML")
+
+
 async def test_expired_token_is_renewed_without_reconnecting(watched, until, served_app) -> None:
     page = await tester(watched, until)
     sockets: list[str] = []

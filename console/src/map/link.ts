@@ -25,10 +25,14 @@ export function riderTopic(riderId: number): string {
   return `/topic/rider/${riderId}`;
 }
 
+/** Codes that a login mends. */
+const LOGIN_HELPS: ReadonlySet<string | undefined> = new Set(["login-required", "token-missing", "token-expired", "token-invalid"]);
+
 function refusal(text: string): string {
   try {
-    const body = JSON.parse(text) as { code?: string; detail?: string };
-    return [body.code, body.detail].filter(Boolean).join(": ");
+    const { code, detail } = JSON.parse(text) as { code?: string; detail?: string };
+    const hint = LOGIN_HELPS.has(code) ? "Log in on the STOMP tab: the map looks with the same token." : "";
+    return [detail ?? code, hint].filter(Boolean).join(" ");
   } catch {
     return text;
   }

@@ -6,7 +6,7 @@ import { readNearby, type Report } from "../riders/wire";
 import { endpointUrl, type ConsoleConfig } from "../shell/config";
 import { expose } from "../shell/diagnostics";
 import { announce, byId, setNote } from "../shell/dom";
-import { authorization, onToken } from "../shell/token";
+import { authorization, currentToken, onToken } from "../shell/token";
 import { createBaseMap, reducedMotion, showCity } from "./base";
 import { FollowCamera } from "./camera";
 import { RidersLink, type LinkState } from "./link";
@@ -118,6 +118,7 @@ class MapPage {
 
   /** Riders who stand still send seldom: the overview alone would show them late. */
   async #loadNearby(): Promise<void> {
+    if (!this.config.demo && currentToken() === undefined) return; // it would be refused, as the topic was
     const [west, south, east, north] = this.config.city.bounds;
     const query = new URLSearchParams({
       lat: String((south + north) / 2),

@@ -6,10 +6,10 @@ export interface Token {
 }
 
 function sentence(status: number, body: unknown): string {
+  if (status === 404) return "This node has no login (it is not in demo mode). Use a token instead.";
   const problem = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
   const detail = problem["detail"] ?? problem["code"];
   if (typeof detail === "string" && detail !== "") return detail;
-  if (status === 404) return "This node has no login (it is not in demo mode). Use a token instead.";
   return status === 401 ? "Login or password is wrong." : `The login answered ${status}.`;
 }
 
