@@ -16,7 +16,7 @@ from stompede._app.registration import Registrations
 from stompede._types import NO_HEADERS, Principal
 from stompede.auth import TokenIssuer, bearer_token, issuer_from, verifier_from
 from stompede.bus import Bus, MemoryBus
-from stompede.errors import ConfigurationError, SessionClosedError
+from stompede.errors import ConfigurationError, SessionClosedError, StompedeError
 from stompede.messaging.destinations import Kind
 from stompede.messaging.guards import Operation
 from stompede.registry import ClockedRoutes, MemoryRoutingTable
@@ -73,6 +73,7 @@ class Stompede(Registrations):
         self._routing = ClockedRoutes(MemoryRoutingTable(), ttl_s=own.route_ttl_s, clock=time.time)
         self._listens_at = "ws://127.0.0.1:8080"
         self._routes_installed = False
+        self._start_error: BaseException | None = None
 
     # What the application does while it runs.
 
@@ -274,7 +275,12 @@ class Stompede(Registrations):
                 await receive()
         except BaseException as error:
             phase = "shutdown" if started else "startup"
-            log.exception(f"{phase} failed")
+            if started:
+                log.exception("shutdown failed")
+            else:
+                self._start_error = error
+                # What somebody can mend is a sentence; everything else is a bug and keeps its traceback.
+                log.error("startup failed", error=str(error), exc_info=not isinstance(error, StompedeError))
             await send({"type": f"lifespan.{phase}.failed", "message": f"{type(error).__name__}: {error}"})
             raise
         await send({"type": "lifespan.shutdown.complete"})

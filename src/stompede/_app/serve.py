@@ -11,7 +11,7 @@ import uvicorn
 from aiofastnet.api_patch import loop_factory
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
-from stompede.errors import ConfigurationError
+from stompede.errors import ConfigurationError, StompedeError
 from stompede.server.logs import configure_logging
 from stompede.transports import http_protocol, websocket_protocol
 
@@ -34,6 +34,8 @@ class _Server(uvicorn.Server):
         if self._stompede._node is not None and not self.force_exit:
             await self._stompede._node.stop()
         await super().shutdown(sockets)
+        # uvicorn raises the signal that it was stopped by once more; but it has been obeyed: exit code 0.
+        self._captured_signals.clear()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         assert sockets
@@ -57,9 +59,13 @@ def serve(app: Stompede, host: str, port: int, *, certfile: str | None, keyfile:
         listener.close()
         raise
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(server.serve(sockets=[listener]))
-    if not server.started:
-        raise ConfigurationError("the application did not start; the log above says why")
+        try:
+            runner.run(server.serve(sockets=[listener]))
+        except SystemExit:  # uvicorn's answer to an application that does not start
+            error = app._start_error
+            if isinstance(error, StompedeError):
+                raise error from None
+            raise ConfigurationError("the application did not start; the log above says why") from error
 
 
 def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | None = None) -> uvicorn.Server:

@@ -1,0 +1,73 @@
+"""The conformance vectors, against ``stompede serve stompede.testing.conformance:app`` over WebSocket.
+
+All are played side by side, once; each test then looks at its own. Every MUST and SHOULD is here but those that need
+what this version does not have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from vector_player import VECTORS, Player
+
+from subprocesses import stompede_serve
+
+EXCLUDED = {
+    "ack/ack_12": "a MESSAGE carries `ack` where acknowledgement is served",
+    "ack/individual_not_cumulative": "a queue must keep what nobody has acknowledged",
+    "ack/unacked_redelivered": "a queue must keep what nobody has acknowledged",
+    "transaction/abort": "transactions",
+    "transaction/id_reuse_after_commit": "transactions",
+    "transaction/receipt_on_send_in_tx": "transactions",
+    "transaction/ack_in_aborted_tx": "transactions, and a queue that keeps what nobody has acknowledged",
+}
+REQUIRED = [name for name, vector in VECTORS.items() if vector["level"] != "CHOICE" and name not in EXCLUDED]
+CHOICES = [name for name, vector in VECTORS.items() if vector["level"] == "CHOICE"]
+AT_ONCE = 32
+
+
+async def play_all(url: str) -> dict[str, list[str]]:
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def play(name: str) -> list[str]:
+        async with turns:
+            try:
+                return await Player(VECTORS[name], url).play()
+            except Exception as error:
+                return [repr(error)]
+
+    names = [*REQUIRED, *CHOICES]
+    return dict(zip(names, await asyncio.gather(*map(play, names)), strict=True))
+
+
+@pytest.fixture(scope="module")
+def complaints() -> Iterator[dict[str, list[str]]]:
+    with stompede_serve("stompede.testing.conformance:app") as (process, url):
+        yield asyncio.run(play_all(url.replace("http", "ws") + "/stomp"))
+        process.terminate()
+        assert process.wait() == 0
+        assert "Traceback" not in process.log, process.log
+        assert "session failed" not in process.log, process.log
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_vector(name: str, complaints: dict[str, list[str]]) -> None:
+    vector = VECTORS[name]
+    assert not complaints[name], f"{vector['level']}: {vector['expected']} ({vector['source']})"
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_where_the_specification_leaves_a_choice_nothing_breaks(
+    name: str, complaints: dict[str, list[str]]
+) -> None:
+    assert not complaints[name]
+
+
+def test_every_exclusion_names_a_vector() -> None:
+    assert set(EXCLUDED) <= set(VECTORS)
+
+
+def test_the_vectors_are_all_of_them() -> None:
+    assert len(REQUIRED) + len(CHOICES) + len(EXCLUDED) == len(VECTORS) == 95
