@@ -51,6 +51,9 @@ async def test_a_message_beyond_the_bound_ends_the_connection_with_1009(peer: Pe
         await client.wait_closed()
         await peer.until(lambda: conversation.close_code is not None)
         assert conversation.close_code == 1009
+        with pytest.raises(SessionClosedError) as caught:
+            await client.send("/topic/a", b"")
+        assert caught.value.code == 1009
 
 
 async def test_text_that_is_not_utf8_ends_the_connection_with_1007(peer: Peer) -> None:

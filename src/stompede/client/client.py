@@ -15,10 +15,8 @@ import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, final, overload
-from urllib.parse import urlsplit
 
 from stompede._types import NO_HEADERS
-from stompede.client.connection import ConnectSettings
 from stompede.client.courier import logger
 from stompede.client.frames import Outgoing, check_headers, encode_send
 from stompede.client.link import Dialer
@@ -35,7 +33,6 @@ from stompede.errors import (
 )
 from stompede.messaging.codecs import decoder
 from stompede.messaging.problem import Problem
-from stompede.wire import stomp
 
 T = TypeVar("T")
 
@@ -74,16 +71,7 @@ class Client:
     async def __aenter__(self) -> Self:
         if self._supervisor is not None:
             raise LocalProtocolError("a client connects once; make another one")
-        options = self._options
-        settings = ConnectSettings(
-            host=options.host or urlsplit(self._dialer.url).hostname or "localhost",
-            login=options.login,
-            passcode=options.passcode,
-            headers=options.connect_headers,
-            heart_beat=stomp.HeartBeat(*options.heart_beat_ms),
-            limits=stomp.Limits(max_body_bytes=options.max_message_bytes),
-        )
-        supervisor = self._supervisor = Supervisor(self._dialer, options, settings, self._report)
+        supervisor = self._supervisor = Supervisor(self._dialer, self._options, self._report)
         self._group = await asyncio.TaskGroup().__aenter__()
         self._task = self._group.create_task(supervisor.run(), name=f"stompede client of {self._dialer.url}")
         try:

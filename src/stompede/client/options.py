@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
 from stompede._types import NO_HEADERS
 from stompede.client.backoff import Backoff
+from stompede.client.connection import ConnectSettings
 from stompede.client.tokens import TokenSupplier
 from stompede.errors import ConfigurationError, RequestError
+from stompede.wire import stomp
 
 
 class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,3 +80,15 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 "a token supplier needs error_destination: there the server says that a token has expired"
             )
+
+
+def connect_settings(options: ClientOptions, url: str) -> ConnectSettings:
+    """What options mean for each connection to a URL."""
+    return ConnectSettings(
+        host=options.host or urlsplit(url).hostname or "localhost",
+        login=options.login,
+        passcode=options.passcode,
+        headers=options.connect_headers,
+        heart_beat=stomp.HeartBeat(*options.heart_beat_ms),
+        limits=stomp.Limits(max_body_bytes=options.max_message_bytes),
+    )

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Final, final
 
 from stompede.client.changes import Changes
-from stompede.client.connection import Connection, ConnectSettings, Welcome
+from stompede.client.connection import Connection, Welcome
 from stompede.client.courier import EXPIRED, Courier
 from stompede.client.frames import Outgoing, SendQueue
 from stompede.client.link import Dialer, DialError
-from stompede.client.options import ClientOptions
+from stompede.client.options import ClientOptions, connect_settings
 from stompede.client.standing import Standing
 from stompede.client.statistics import ClientStatistics
 from stompede.client.tokens import TokenSource
@@ -24,8 +24,7 @@ from stompede.errors import AuthenticationError, RequestError, SessionClosedErro
 
 logger: Final = logging.getLogger("stompede.client")
 
-# After a new token has come, or none could be had, a refused frame that no call waits for does not fetch
-# another one for so long.
+# Where no token that counts could be had, a refused frame that no call waits for does not ask for one so soon again.
 RENEWAL_PAUSE_S: Final = 1.0
 
 
@@ -36,20 +35,15 @@ class Supervisor:
     Args:
         dialer: makes links.
         options: of the client.
-        settings: what CONNECT says.
         report: told of soft errors that no call waits for.
     """
 
     def __init__(
-        self,
-        dialer: Dialer,
-        options: ClientOptions,
-        settings: ConnectSettings,
-        report: Callable[[RequestError], None],
+        self, dialer: Dialer, options: ClientOptions, report: Callable[[RequestError], None]
     ) -> None:
         self._dialer = dialer
         self._options = options
-        self._settings = settings
+        self._settings = connect_settings(options, dialer.url)
         self._loop = asyncio.get_running_loop()
         self._errors: Standing | None = None
         self._renew_not_before = 0.0

@@ -202,10 +202,10 @@ class WebSocketLink(WSListener):
             self.close(1000 if code is None else code, "")
         transport.disconnect()
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows passes it
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The socket is closed."""
         self._closing = True
-        code, reason = self._ended or (None, "")
+        code, reason = self._ended or _closed_by_picows(transport)
         self._events.lost(code, reason)
 
     def pause_writing(self) -> None:
@@ -237,3 +237,10 @@ class WebSocketLink(WSListener):
         self._closing = True
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
+
+
+def _closed_by_picows(transport: WSTransport) -> tuple[int | None, str]:
+    """The close code that picows sent by itself for what it could not parse; none where the connection broke."""
+    handshake = transport.close_handshake
+    sent = handshake.sent if handshake is not None else None
+    return (None, "") if sent is None else (int(sent.code.value), sent.reason)
