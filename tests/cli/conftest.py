@@ -20,8 +20,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(name="stompede")
+def stompede_fixture(run_stompede: Run) -> Run:
+    """The same under the command's own name, for modules that import no package of that name."""
+    return run_stompede
+
+
 @pytest.fixture
-def stompede(tmp_path: Path) -> Run:
+def run_stompede(tmp_path: Path) -> Run:
     """Runs ``stompede`` in the test's own directory and waits for its end."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

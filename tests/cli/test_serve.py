@@ -1,16 +1,19 @@
 """A node as a process: it starts, says where, serves, and stops in order."""
 
 import asyncio
-import json
-import os
-import signal
+import datetime
 import socket
-import sys
-from contextlib import asynccontextmanager
+import ssl
 
 import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 import stompede
+from stompede import SessionClosedError
 
 CHAT = """
 from msgspec import Struct
@@ -27,77 +30,89 @@ async def say(room: str, body: Say) -> Say:
 """
 
 
-@asynccontextmanager
-async def serving(*arguments, cwd, **environment):
-    """A node on a free port: (process, port, lines of its log)."""
-    process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "stompede", "serve", *arguments],
-        cwd=cwd,
-        env={**os.environ, "STOMPEDE_LOG_FORMAT": "json", **environment},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    lines = []
-    try:
-        while True:
-            line = await process.stderr.readline()
-            assert line, f"the node ended: {lines}"
-            lines.append(json.loads(line))
-            if lines[-1]["event"].startswith("serving "):
-                break
-        yield process, int(lines[-1]["event"].rpartition(":")[2]), lines
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
-async def test_an_application_is_served_and_stops_on_sigterm(tmp_path):
+@pytest.mark.timeout(60)
+async def test_an_application_is_served_and_stops_on_sigterm(serve_node, tmp_path):
     (tmp_path / "chat.py").write_text(CHAT)
-    async with serving("chat:app", "--port", "0", cwd=tmp_path) as (process, port, _):
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-            assert (await http.get("/health/ready")).status_code == 200
-            assert (await http.get("/asyncapi.json")).json()["asyncapi"].startswith("3.")
-        async with stompede.connect(f"ws://127.0.0.1:{port}/stomp", reconnect=None) as client:
-            async with client.subscribe("/topic/rooms/1", dict) as messages:
-                await client.send("/app/rooms/1/say", {"text": "soup"})
-                assert (await messages.next()).body == {"text": "soup"}
-                process.send_signal(signal.SIGTERM)
-                await client.wait_closed()
-        assert await process.wait() == 0
+    node = serve_node("chat:app")
+    async with httpx.AsyncClient(base_url=node.url) as http:
+        assert (await http.get("/health/ready")).status_code == 200
+        assert (await http.get("/asyncapi.json")).json()["asyncapi"].startswith("3.")
+    async with stompede.connect(node.stomp_url, reconnect=None) as client:
+        async with client.subscribe("/topic/rooms/1", dict) as messages:
+            await client.send("/app/rooms/1/say", {"text": "soup"})
+            assert (await messages.next()).body == {"text": "soup"}
+            stopped = asyncio.create_task(asyncio.to_thread(node.stop))
+            await client.wait_closed()
+            assert await stopped == 0
+    assert [line["why"] for line in node.log if line["event"] == "session ended"] == ["service-restart"]
 
 
-async def test_settings_of_the_command_line_reach_the_application(tmp_path):
+@pytest.mark.timeout(60)
+async def test_settings_of_file_and_command_line_reach_the_application(serve_node, tmp_path):
     (tmp_path / "chat.py").write_text(CHAT)
     (tmp_path / "node.toml").write_text('endpoints = ["/live"]\n')
-    arguments = ["chat:app", "--port", "0", "--config", "node.toml", "--set", "max_body_bytes=10"]
-    async with serving(*arguments, cwd=tmp_path) as (_, port, _):
-        async with stompede.connect(f"ws://127.0.0.1:{port}/live", reconnect=None) as client:
-            await client.send("/topic/x", "0123456789")
-            await client.send("/topic/x", "0123456789 and more", receipt=False)
-            await client.wait_closed()
+    node = serve_node("chat:app", "--config", "node.toml", "--set", "max_body_bytes=10")
+    url = node.stomp_url.replace("/stomp", "/live")
+    async with stompede.connect(url, reconnect=None) as client:
+        await client.send("/topic/x", "0123456789")
+        with pytest.raises(SessionClosedError, match=r"max_body_bytes|limit"):
+            await client.send("/topic/x", "0123456789 and more")
 
 
-async def test_a_port_that_is_taken_is_one_sentence(stompede, tmp_path):
+@pytest.mark.timeout(60)
+async def test_a_node_speaks_tls_by_a_certificate_file(serve_node, tmp_path):
+    (tmp_path / "chat.py").write_text(CHAT)
+    certificate(tmp_path)
+    node = serve_node("chat:app", "--certfile", "cert.pem", "--keyfile", "key.pem")
+    assert node.url.startswith("https://")
+    trust = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+    url = node.stomp_url.replace("127.0.0.1", "localhost")
+    async with stompede.connect(url, reconnect=None, ssl=trust) as client:
+        await client.send("/topic/x", "hello")
+
+
+def certificate(folder):
+    """A certificate for localhost that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
+
+
+async def test_a_port_that_is_taken_is_one_sentence(run_stompede, tmp_path):
     (tmp_path / "chat.py").write_text(CHAT)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        ran = await asyncio.to_thread(stompede, "serve", "chat:app", "--port", str(port))
+        ran = await asyncio.to_thread(run_stompede, "serve", "chat:app", "--port", str(port))
     assert ran.returncode == 2
     assert ran.stderr.startswith(f"stompede: cannot listen at 127.0.0.1:{port}: ")
     assert "--port" in ran.stderr
 
 
-async def test_a_certificate_that_is_not_there_is_one_sentence(stompede, tmp_path):
+async def test_a_certificate_that_is_not_there_is_one_sentence(run_stompede, tmp_path):
     (tmp_path / "chat.py").write_text(CHAT)
-    ran = await asyncio.to_thread(stompede, "serve", "chat:app", "--port", "0", "--certfile", "no.pem")
+    ran = await asyncio.to_thread(run_stompede, "serve", "chat:app", "--port", "0", "--certfile", "no.pem")
     assert ran.returncode == 2
     assert ran.stderr.startswith("stompede: ")
     assert "no.pem" in ran.stderr
 
 
-async def test_demo_is_for_the_reference_services_only(stompede):
-    ran = await asyncio.to_thread(stompede, "serve", "chat:app", "--demo")
+async def test_demo_is_for_the_reference_services_only(run_stompede):
+    ran = await asyncio.to_thread(run_stompede, "serve", "chat:app", "--demo")
     assert ran.returncode == 2
     assert ran.stderr == "stompede: --demo is for the reference services; serve chat:app without it\n"

@@ -231,31 +231,23 @@ async def test_a_token_of_the_applications_issuer_makes_a_member(example):
         assert await cook.request("/app/secret", reply_type=str) == "cook may know"
 
 
+@pytest.mark.timeout(60)
 async def test_the_client_of_the_documentation_talks_to_a_node_on_a_port(
-    example, free_port, capsys, tmp_path
+    example, serve_node, capsys, tmp_path
 ):
     client = example("client")
-    source = tmp_path / "both.py"
-    source.write_text(
+    (tmp_path / "both.py").write_text(
         f"import sys; sys.path.insert(0, {str(ROOT / 'docs' / 'examples')!r})\n"
         "from chat import app, say\n"
         "from handlers import ping\n"
         "app.message('/ping')(ping)\n"
     )
-    command = [sys.executable, "-m", "stompede", "serve", "both:app", "--port", str(free_port)]
-    node = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stderr=asyncio.subprocess.PIPE)
-    try:
-        while b"serving" not in (line := await node.stderr.readline()):
-            assert line, "the node ended before it served"
+    node = serve_node("both:app", STOMPEDE_DATA_DIR=str(tmp_path))
 
-        async def fetch_token() -> str:
-            command = [sys.executable, "-m", "stompede", "token", "cook"]
-            run = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
-            return (await run.communicate())[0].decode().strip()
+    async def fetch_token() -> str:
+        command = [sys.executable, "-m", "stompede", "token", "cook"]
+        run = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
+        return (await run.communicate())[0].decode().strip()
 
-        await client.main(f"ws://127.0.0.1:{free_port}/stomp", fetch_token)
-    finally:
-        node.terminate()
-        await node.communicate()
-    assert node.returncode == 0
+    await client.main(node.stomp_url, fetch_token)
     assert capsys.readouterr().out == "1\ncook says soup\n"
