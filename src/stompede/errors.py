@@ -13,8 +13,8 @@
     ├── RequestError              the server answered a request with a soft error (client side)
     └── BusError                  the bus did not take a message
 
-`Problem` (in `stompede.messaging.problem`) stands beside the tree: it is an answer to a client, not a failure of the server.
-Errors hold facts as attributes; ``str(error)`` makes the sentence.
+`Problem` (in `stompede.messaging.problem`) stands beside the tree: it is an answer to a client, not a failure of
+the server. Errors hold facts as attributes; ``str(error)`` makes the sentence.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class AuthenticationError(StompedeError):
 
     Attributes:
         code: the stable error code for the client: ``token-expired``, ``token-missing``, ``token-invalid``,
-            ``login-required``, ``login-failed`` or ``principal-mismatch``.
+            ``login-required``, ``login-failed``,
+            ``principal-mismatch``, ``rate-limited`` or ``unavailable``.
         detail: a sentence that a client may see.
     """
 
@@ -90,7 +91,9 @@ class SessionClosedError(StompedeError):
         reason: short stable name of the row in the table of disconnects, or "" where none is known.
     """
 
-    def __init__(self, sentence: str = "the session is closed", code: int | None = None, reason: str = "") -> None:
+    def __init__(
+        self, sentence: str = "the session is closed", code: int | None = None, reason: str = ""
+    ) -> None:
         super().__init__(sentence, code, reason)
         self.sentence = sentence
         self.code = code

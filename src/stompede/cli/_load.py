@@ -161,7 +161,10 @@ def _client(plan: LoadPlan) -> Client:
 
 
 async def _listen(plan: LoadPlan, count: Callable[[bytes], None], ready: asyncio.Semaphore) -> None:
-    async with _client(plan) as client, client.subscribe(plan.destination, bytes, max_queued=100_000) as messages:
+    async with (
+        _client(plan) as client,
+        client.subscribe(plan.destination, bytes, max_queued=100_000) as messages,
+    ):
         ready.release()
         async for message in messages:
             count(message.body)

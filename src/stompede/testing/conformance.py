@@ -1,6 +1,7 @@
 """An application for suites that others wrote: ``stompede serve stompede.testing.conformance:app``.
 
-guest/guest may log in, a wrong password is refused, and so is nobody: anonymous sessions are allowed. Topics and queues are open to everybody.
+guest/guest may log in, a wrong password is refused, and who gives none is let in as nobody: anonymous sessions are
+allowed. Topics and queues are open to everybody.
 """
 
 from __future__ import annotations

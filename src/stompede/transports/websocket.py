@@ -31,7 +31,13 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stub l
 
 from stompede.transports.base import Acceptor, Framing, Receiver
 from stompede.transports.handshake import HandshakeRefused, Rules, admit
-from stompede.wire.websocket import MessageAssembler, WebSocketViolation, check_close, check_control, encode_header
+from stompede.wire.websocket import (
+    MessageAssembler,
+    WebSocketViolation,
+    check_close,
+    check_control,
+    encode_header,
+)
 
 logger = logging.getLogger(__name__)
 

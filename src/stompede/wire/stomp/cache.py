@@ -14,7 +14,6 @@ driving out those that do:
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
 from typing import Final, final
 
@@ -63,6 +62,7 @@ class HeadCache:
         "_admitted",
         "_limits",
         "_max_head_bytes",
+        "_max_heads",
         "_max_lines",
         "_max_young",
         "_old",
@@ -84,8 +84,8 @@ class HeadCache:
         }
         self._max_young = max(1, max_heads // 2)
         self._max_head_bytes = max_head_bytes
-        size = 1 << max(4, (max_heads * 2 - 1).bit_length())
-        self._seen = array("q", bytes(8 * size))
+        self._max_heads = max_heads
+        self._seen: set[int] = set()
         self._limits: Limits | None = None
         self._max_lines = 0
         self._admitted = 0
@@ -169,10 +169,12 @@ class HeadCache:
                 if at >= 0:
                     raw = _cut(raw, at, len(start))[1]
         value = hash(raw)
-        place = value & (len(self._seen) - 1)
-        if self._seen[place] != value:
-            self._seen[place] = value
+        if value not in self._seen:
+            if len(self._seen) >= self._max_heads:
+                self._seen.clear()
+            self._seen.add(value)
             return
+        self._seen.discard(value)
         self._admitted += 1
         self._put(version, head if raw == head.raw else parse(raw))
 
