@@ -6,8 +6,8 @@ driving out those that do:
 
 - a head is looked for without its ``receipt`` and ``client-request-code``, which are another on every frame,
   and gets them back;
-- a head is taken in when it comes the second time. That it came once is remembered as a hash in a small table
-  of fixed size, where a newer one simply takes the place of an older one;
+- a head is taken in when it comes the second time. That it came once is remembered as a hash, in a set that
+  begins anew when it is full;
 - what is kept stands in a young and an old generation. What is found in the old one moves to the young one;
   when the young one is full, the old one is let go and the young one becomes old.
 """
