@@ -97,11 +97,6 @@ class Courier:
     # The connection.
 
     @property
-    def connected(self) -> bool:
-        """Whether there is a connection, be it held or not."""
-        return self._wire is not None
-
-    @property
     def open(self) -> bool:
         """Whether frames are written and not held."""
         return self._wire is not None and not self._held
