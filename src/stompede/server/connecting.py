@@ -9,7 +9,6 @@ import structlog
 
 from stompede.errors import AuthenticationError
 from stompede.messaging.commands import Answer, ConnectCommand
-from stompede.messaging.problem import Problem
 from stompede.server import credentials
 from stompede.server.disconnects import Disconnects
 from stompede.wire import stomp
@@ -37,7 +36,7 @@ def on_connect(session: Session, event: stomp.Connect) -> None:
         else:
             try:
                 if node.interceptors.wants(ConnectCommand):
-                    node.interceptors.run_nowait(_command(event), session)
+                    _intercepted(session, node.interceptors.run_nowait(_command(event), session))
             except Exception as error:
                 _refuse(session, event, error)
                 return
@@ -65,9 +64,13 @@ async def _connect(session: Session, event: stomp.Connect) -> None:
         principal = await result if isinstance(result, Awaitable) else result
         credentials.accept(session, principal)
     if node.interceptors.wants(ConnectCommand):
-        outcome = await node.interceptors.run(_command(event), session)
-        if isinstance(outcome, Answer):
-            raise Problem("handler-failed", "CONNECT cannot be answered")
+        _intercepted(session, await node.interceptors.run(_command(event), session))
+
+
+def _intercepted(session: Session, outcome: ConnectCommand | Answer) -> None:
+    """What interceptors made of CONNECT: its headers are the session's."""
+    assert isinstance(outcome, ConnectCommand)  # the chain lets nobody answer a CONNECT
+    session.headers = outcome.headers
 
 
 def _command(event: stomp.Connect) -> ConnectCommand:

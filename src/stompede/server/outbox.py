@@ -202,8 +202,10 @@ class Outbox:
         """Hands everything that waits, and then ``data``, to the socket: the session is about to be closed."""
         if self.closed:
             return
-        waiting = [] if self._queue is None else [one.frame for one in self._queue.values()]
-        self.write(b"".join((*waiting, data)))
+        waiting = () if self._queue is None else (one.frame for one in self._queue.values())
+        last = b"".join((*waiting, data))
+        if last:
+            self.write(last)
 
     def _unblock(self) -> None:
         if self.blocked:

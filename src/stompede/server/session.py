@@ -119,7 +119,7 @@ class Session(StompSession):
                 self._answers = None
                 self.send_bytes(answers[0] if len(answers) == 1 else b"".join(answers))
         if self.reading_paused:
-            if not self.busy and not self.closed:
+            if not self.busy and not self.closed and self.node.accepting:
                 self._resume_reading()
         elif self.busy and self.wire.buffered_bytes > self.node.settings.inbound_bytes:
             self._pause_reading()
@@ -216,8 +216,17 @@ class Session(StompSession):
     def violation(self, event: stomp.Violation) -> None:
         """The client broke the protocol: says so and closes."""
         row = Disconnects.LIMIT if event.code == "limit" else Disconnects.PROTOCOL
-        self.write_frame(event.error)
+        headers = "\n".join(f"{name}:{value}" for name, value in _told(row).items())
+        self.write_frame(event.error.replace(b"ERROR\n", f"ERROR\n{headers}\n".encode(), 1))
         self.end(row.value, detail=event.detail)
+
+    def broke(self, code: int, reason: str) -> None:
+        """See `Receiver`."""
+        row = _VIOLATIONS.get(code, Disconnects.PROTOCOL)
+        if self.connected and not self.closed:
+            self.error_and_end(row, reason)
+        else:
+            self.end(row.value, detail=reason)
 
     def error_and_end(
         self,
@@ -228,7 +237,7 @@ class Session(StompSession):
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         """Sends an ERROR frame and closes."""
-        told = {"reconnect": "true" if row.reconnect else "false", "disconnect-reason": row.reason, **headers}
+        told = {**_told(row), **headers}
         self.write_frame(self.wire.send_error(message, receipt_id=receipt_id, headers=told))
         self.end(row.value, detail=message)
 
@@ -287,10 +296,9 @@ class Session(StompSession):
             return
         self._finish(why, detail)
         answers, self._answers = self._answers, None
-        if answers:
-            data = b"".join(answers)
-            self.node.bytes_out += len(data)
-            self.outbox.flush_last(data)
+        data = b"".join(answers or ())
+        self.node.bytes_out += len(data)
+        self.outbox.flush_last(data)
         self.outbox.close()
         self.transport.close(why.code, why.reason)
 
@@ -299,8 +307,7 @@ class Session(StompSession):
         socket.
         """
         if self.connected and not self.closed:
-            told = {"reconnect": "true" if row.reconnect else "false", "disconnect-reason": row.reason}
-            frame = self.wire.send_error(message, headers=told)
+            frame = self.wire.send_error(message, headers=_told(row))
             self.transport.write(self.transport.framing.header(len(frame), True) + frame)
         self.end(row.value, detail=message)
 
@@ -357,6 +364,14 @@ class Session(StompSession):
         """Raises `SessionClosedError` when the session has ended."""
         if self.closed:
             raise SessionClosedError(f"session {self.id} has ended")
+
+
+_VIOLATIONS: Final = {row.code: row for row in (Disconnects.NOT_UTF8, Disconnects.TOO_BIG)}
+
+
+def _told(row: Disconnects) -> dict[str, str]:
+    """What the headers of an ERROR frame say of the end."""
+    return {"reconnect": "true" if row.reconnect else "false", "disconnect-reason": row.reason}
 
 
 _ON_EVENT: Final[Mapping[type, Callable[[Session, Any], None]]] = {

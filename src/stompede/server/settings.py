@@ -159,7 +159,8 @@ class Settings(BaseSettings):
     )
     pool_threads: Positive = Field(
         2 * (os.cpu_count() or 1),
-        description="Threads for handlers and dependencies that are plain `def`; default 2 x CPUs.",
+        description="Threads for handlers and dependencies that are plain `def`.",
+        json_schema_extra={"shown_default": "2 x CPUs"},
     )
     pool_queue: Positive = Field(
         1000, description="Calls that wait for a thread; beyond it the client gets `unavailable`."

@@ -21,6 +21,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _HIGH_WATER_BYTES: Final = 64 * 1024
 _TEXT: Final = 0x81
+_LOST: Final = 1006  # stands for a connection that ended without a close frame (RFC 6455 section 7.1.5)
+# A server says so that it has refused what the peer sent.
+_VIOLATIONS: Final = frozenset({1002, 1003, 1007, 1009})
 
 
 def split_frames(data: bytes) -> Iterator[tuple[bool, bytes]]:
@@ -60,6 +63,8 @@ class AsgiConnection:
         self._readable = asyncio.Event()
         self._readable.set()
         self._peer_close: tuple[int | None, str] = (None, "")
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._close_timer: asyncio.TimerHandle | None = None
 
     # `Transport`.
 
@@ -91,11 +96,14 @@ class AsgiConnection:
         if self._closing is None:
             self._closing = (code, reason)
             self._something.set()
+            self._readable.set()  # to see the peer's close frame
+            self._close_timer = self._loop.call_later(self._close_timeout_s, self.abort)
 
     def abort(self) -> None:
         """See `Transport`."""
         self._aborted = True
-        self._something.set()
+        for task in self._tasks:  # one may wait for a peer that takes nothing
+            task.cancel()
 
     # The two tasks.
 
@@ -103,18 +111,25 @@ class AsgiConnection:
         """Runs the connection to its end."""
         reader = asyncio.ensure_future(self._read(receive))
         writer = asyncio.ensure_future(self._write(send))
+        self._tasks = (reader, writer)
         try:
-            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
-            if (
-                writer.done() and not self._aborted
-            ):  # our close frame is sent: the peer's answer ends the reader
-                await asyncio.wait((reader,), timeout=self._close_timeout_s)
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not self._aborted and self._closing is not None and not reader.done():
+                await asyncio.wait(
+                    (reader,)
+                )  # our close frame is sent: the peer's ends the reader, or the timer
         finally:
-            self._aborted = True
-            for task in (reader, writer):
-                task.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
-            self._loop.call_soon(self.receiver.lost, *self._peer_close)
+            self.abort()
+            if self._close_timer is not None:
+                self._close_timer.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._loop.call_soon(self._tell_end)
+
+    def _tell_end(self) -> None:
+        code, reason = self._peer_close
+        if code in _VIOLATIONS and self._closing is None:
+            self.receiver.broke(code, reason)
+        self.receiver.lost(None if code == _LOST else code, reason)
 
     async def _read(self, receive: Receive) -> None:
         while True:
@@ -128,7 +143,9 @@ class AsgiConnection:
             if self._closing is not None or data is None:
                 continue
             if len(data) > self._max_message_bytes:
-                self.close(1009, "message too big")
+                self._loop.call_soon(
+                    self.receiver.broke, 1009, f"a message of more than {self._max_message_bytes} bytes"
+                )
                 continue
             handled = self._loop.create_future()
             # A receiver is called from the loop, outside of any task.

@@ -98,6 +98,10 @@ class Receiver(Protocol):
         """Everything written has gone to the kernel."""
         ...
 
+    def broke(self, code: int, reason: str) -> None:
+        """The peer broke a rule of the transport: `Transport.close` must follow, with this code."""
+        ...
+
     def lost(self, code: int | None, reason: str) -> None:
         """The connection has ended; the last call. ``code`` is the peer's close code, ``None`` where none
         came.

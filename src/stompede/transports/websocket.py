@@ -45,6 +45,7 @@ _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
 _OPCODE_TEXT: Final = 1
 _OPCODE_BINARY: Final = 2
+_NO_CODE: Final = 1005  # stands for a close frame that carries no code (RFC 6455 section 7.1.5)
 
 
 class _WebSocketFraming:
@@ -75,6 +76,7 @@ class WebSocketConnection(WSListener):
         "_max_message_bytes",
         "_peer_close",
         "_socket",
+        "_unreadable",
         "_ws",
         "address",
         "receiver",
@@ -95,8 +97,14 @@ class WebSocketConnection(WSListener):
         self._close_timeout_s = close_timeout_s
         self._max_message_bytes = max_message_bytes
         self._peer_close: tuple[int | None, str] = (None, "")
+        self._unreadable: tuple[int, str] | None = None
 
     # What picows tells.
+
+    def unreadable(self, code: int, reason: str) -> None:
+        """A frame cannot be parsed; picows sends a close frame and closes in a moment. Until then nothing is read."""
+        self._unreadable = code, reason
+        self.pause_reading()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._ws = transport
@@ -126,14 +134,14 @@ class WebSocketConnection(WSListener):
                 try:
                     data.decode()
                 except UnicodeDecodeError:
-                    self.close(WSCloseCode.INVALID_TEXT.value, "text message is not UTF-8")
+                    self.receiver.broke(WSCloseCode.INVALID_TEXT.value, "a text message is not UTF-8")
                     return
             self.receiver.received(data)
             return
         try:
             self._rare_frame(frame)
         except WebSocketViolation as violation:
-            self.close(violation.code, violation.reason)
+            self.receiver.broke(violation.code, violation.reason)
 
     def _rare_frame(self, frame: WSFrame) -> None:
         """Fragments, control frames, and frames that break a rule."""
@@ -143,7 +151,7 @@ class WebSocketConnection(WSListener):
             check_control(frame.payload_size, frame.fin, rsv)
         if kind is WSMsgType.CLOSE:
             code, reason = check_close(frame.get_payload_as_bytes())
-            self._peer_close = (code, reason)
+            self._peer_close = (_NO_CODE if code is None else code, reason)
             self.close(1000 if code is None else code, "")
             self._ws.disconnect()
         elif kind is WSMsgType.PING:
@@ -171,6 +179,9 @@ class WebSocketConnection(WSListener):
             self._ws.disconnect()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows' face
+        if self._unreadable is not None and not self._closing:
+            self._closing = True
+            self.receiver.broke(*self._unreadable)
         self._closing = True
         self.write = _discard
         if self._close_timer is not None:
@@ -220,16 +231,39 @@ class WebSocketConnection(WSListener):
         self._ws.disconnect(False)
 
 
-class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
-    """picows makes a child logger for each connection of a real `Logger`; an adapter spares that memory and
-    those lines.
+class _Faults:
+    """What picows logs to, one for each connection: a line is how it tells at once that a frame cannot be parsed.
+
+    It would also make a child logger for each connection of a real `logging.Logger`; this spares that memory. Its
+    lines about connections that come and go are not kept: the session logs its end, with the reason.
     """
 
-    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
-        """Connections are logged by the session, with the reason of their end."""
+    __slots__ = ("connection",)
 
+    def __init__(self) -> None:
+        self.connection: WebSocketConnection | None = None
 
-_quiet = _QuietLogger(logging.getLogger("stompede.transports.picows"), {})
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the face of a logger
+        return level >= logging.WARNING
+
+    def log(self, level: int, message: str, *arguments: Any) -> None:
+        pass
+
+    def info(self, message: str, *arguments: Any) -> None:
+        pass
+
+    def warning(self, message: str, *arguments: Any) -> None:
+        logger.warning(message, *arguments)
+
+    def error(self, message: str, *arguments: Any) -> None:
+        if self.connection is not None and message.startswith("WS parser error"):
+            code, reason = arguments[0]
+            self.connection.unreadable(int(code.value), str(reason))
+        else:
+            logger.error(message, *arguments)
+
+    def exception(self, message: str, *arguments: Any) -> None:
+        logger.exception(message, *arguments)
 
 
 def websocket_protocol(
@@ -253,7 +287,7 @@ def websocket_protocol(
     """
 
     def listen(
-        request: WSUpgradeRequest, protocol: WSProtocol
+        request: WSUpgradeRequest, protocol: WSProtocol, faults: _Faults
     ) -> WSUpgradeResponseWithListener | WSUpgradeResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
         socket = protocol.transport.underlying_transport
@@ -272,6 +306,7 @@ def websocket_protocol(
                 WSUpgradeResponse.create_error_response(refused.status, refused.detail.encode()), None
             )
         connection = WebSocketConnection(acceptor, admitted.address, max_message_bytes, close_timeout_s)
+        faults.connection = connection
         chosen = {} if admitted.subprotocol is None else {"Sec-WebSocket-Protocol": admitted.subprotocol}
         return WSUpgradeResponseWithListener(
             WSUpgradeResponse.create_101_response(extra_headers=chosen), connection
@@ -282,8 +317,9 @@ def websocket_protocol(
 
         def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
             self._uvicorn = (config, server_state, app_state)
+            faults = _Faults()
             super().__init__(
-                None, None, False, lambda request: listen(request, self), _quiet, True, None,
+                None, None, False, lambda request: listen(request, self, faults), faults, True, None,
                 False, None, None, WSAutoPingStrategy.PING_WHEN_IDLE, False, max_message_bytes, None, 2048,
             )  # fmt: skip
 
