@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from stompede._app import Stompede
+from stompede.apps import create_app
 from stompede.cli._loading import load_application
 from stompede.cli._values import Effective
 
@@ -15,7 +16,5 @@ def application(name: str | None, effective: Effective, *, demo: bool = False) -
     An application makes its settings when its module is imported. So what file and command line say is put
     into the environment of this process before, where ``Settings()`` finds it.
     """
-    from stompede.apps import create_app
-
     os.environ.update(effective.environment)
     return create_app(effective.node, demo=demo) if name is None else load_application(name)

@@ -27,7 +27,7 @@ WHAT_TO_TRY: Final = """
   http://localhost:{port}/asyncapi     every destination with the schema of its messages
   http://localhost:{port}/metrics      figures for Prometheus
 
-Ctrl-C ends both, the node and its {riders} riders.
+Demo members: cook/cook, guest/guest, admin/admin, rider-1/rider. Ctrl-C ends node and riders.
 """
 
 
@@ -43,7 +43,7 @@ def demo(
         node = family.start([*stompede, "serve", "--demo", *listen, "--set", "log_level=warning"])
         address = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - read, not bound
         family.wait_until(lambda: _is_ready(address, port), node)
-        typer.echo(WHAT_TO_TRY.format(port=port, riders=riders))
+        typer.echo(WHAT_TO_TRY.format(port=port))
         if riders:
             url = f"ws://{address}:{port}/stomp"
             family.start([*stompede, "simulate", "riders", "--url", url, "--riders", str(riders)])
