@@ -32,6 +32,7 @@ FLUSH_BYTES: Final = (
 _MAX_SHAPES: Final = 1024
 
 CohortKey = tuple[Framing, Version, str | None]
+Pending = tuple[str, Message, bool]  # id, message, whether its body is text
 
 
 class HubStatistics(msgspec.Struct, frozen=True):
@@ -95,7 +96,7 @@ class Topic:
         self.destination = destination
         self.policy = policy
         self.cohorts: dict[CohortKey, Cohort] = {}
-        self.pending: list[tuple[str, Message]] = []
+        self.pending: list[Pending] = []
 
 
 def is_text(body: bytes) -> bool:
@@ -109,51 +110,44 @@ def is_text(body: bytes) -> bool:
     return True
 
 
-class _Batch:
-    """The messages of one destination in one tick, encoded as often as the cohorts need."""
-
-    __slots__ = ("_messages", "_texts")
-
-    def __init__(self, messages: list[tuple[str, Message]]) -> None:
-        self._messages = messages
-        self._texts = [is_text(message.body) for _, message in messages]
-
-    def pieces(self, shape: Shape) -> list[bytes]:
-        """The frames of the tick, cut at the places where the subscription id stands."""
-        framing, version, length = shape.framing, shape.version, shape.length
-        if length is None:
-            frames = []
-            for (message_id, message), text in zip(self._messages, self._texts, strict=True):
-                payload = message_without_subscription(version, message_id, message)
-                frames.append(framing.header(len(payload), text) + payload)
-            return [b"".join(frames)]
-        pieces = []
-        tail = b""
-        for (message_id, message), text in zip(self._messages, self._texts, strict=True):
-            before, after = message_parts(version, message_id, message)
-            pieces.append(tail + framing.header(len(before) + length + len(after), text) + before)
-            tail = after
-        pieces.append(tail)
-        return pieces
-
-    def frames(self, cohort: Cohort) -> list[bytes]:
-        """The frames of one cohort, one by one: for sockets that are blocked."""
-        framing, version = cohort.shape.framing, cohort.shape.version
+def _pieces(pending: list[Pending], shape: Shape) -> list[bytes]:
+    """The frames of a tick, cut at the places where the subscription id stands."""
+    version, length, header = shape.version, shape.length, shape.framing.header
+    if length is None:
         frames = []
-        for (message_id, message), text in zip(self._messages, self._texts, strict=True):
-            if cohort.shape.length is None:
-                payload = message_without_subscription(version, message_id, message)
-            else:
-                payload = cohort.sid.join(message_parts(version, message_id, message))
-            frames.append(framing.header(len(payload), text) + payload)
-        return frames
+        for message_id, message, text in pending:
+            payload = message_without_subscription(version, message_id, message)
+            frames.append(header(len(payload), text) + payload)
+        return [b"".join(frames)]
+    pieces = []
+    tail = b""
+    for message_id, message, text in pending:
+        before, after = message_parts(version, message_id, message)
+        pieces.append(tail + header(len(before) + length + len(after), text) + before)
+        tail = after
+    pieces.append(tail)
+    return pieces
 
-    def keys(self, topic: Topic, cohort: Cohort) -> list[Hashable]:
-        """What `Conflate` tells messages apart by."""
-        by = topic.policy.by if isinstance(topic.policy, Conflate) else None
-        if by is None:
-            return [(topic.destination, cohort.sid)] * len(self._messages)
-        return [(topic.destination, cohort.sid, message.headers.get(by)) for _, message in self._messages]
+
+def _frames(pending: list[Pending], cohort: Cohort) -> list[bytes]:
+    """The frames of one cohort, one by one: for sockets that are blocked."""
+    version, header = cohort.shape.version, cohort.shape.framing.header
+    frames = []
+    for message_id, message, text in pending:
+        if cohort.shape.length is None:
+            payload = message_without_subscription(version, message_id, message)
+        else:
+            payload = cohort.sid.join(message_parts(version, message_id, message))
+        frames.append(header(len(payload), text) + payload)
+    return frames
+
+
+def _keys(pending: list[Pending], topic: Topic, cohort: Cohort) -> list[Hashable]:
+    """What `Conflate` tells messages apart by."""
+    by = topic.policy.by if isinstance(topic.policy, Conflate) else None
+    if by is None:
+        return [(topic.destination, cohort.sid)] * len(pending)
+    return [(topic.destination, cohort.sid, message.headers.get(by)) for _, message, _ in pending]
 
 
 class Hub:
@@ -267,8 +261,9 @@ class Hub:
             if not self._scheduled:
                 self._scheduled = True
                 self._call_soon(self._end_of_tick)
-        pending.append((f"{self._id_prefix}-{self._next_id}", message))
-        self._pending_bytes += len(message.body)
+        body = message.body
+        pending.append((f"{self._id_prefix}-{self._next_id}", message, body.isascii() or is_text(body)))
+        self._pending_bytes += len(body)
         if self._pending_bytes > FLUSH_BYTES:
             self.flush()
 
@@ -291,7 +286,6 @@ class Hub:
         for topic in dirty:
             pending = topic.pending
             topic.pending = []
-            batch = _Batch(pending)
             count = len(pending)
             delivered = 0
             pieces_of: dict[Shape, list[bytes]] = {}
@@ -299,7 +293,7 @@ class Hub:
                 shape = cohort.shape
                 pieces = pieces_of.get(shape)
                 if pieces is None:
-                    pieces = pieces_of[shape] = batch.pieces(shape)
+                    pieces = pieces_of[shape] = _pieces(pending, shape)
                 data = cohort.sid.join(pieces)
                 delivered += len(cohort.members)
                 slow: list[Outbox] | None = None
@@ -311,7 +305,7 @@ class Hub:
                     else:
                         outbox.write(data)
                 if slow is not None:
-                    self._deliver_slowly(topic, cohort, batch, data, slow, gathered, overflown)
+                    self._deliver_slowly(topic, cohort, pending, data, slow, gathered, overflown)
             self._encoded += len(topic.cohorts)
             self._delivered += count * delivered
         if gathered:
@@ -320,7 +314,7 @@ class Hub:
             outbox.on_overflow()
 
     def _deliver_slowly(
-        self, topic: Topic, cohort: Cohort, batch: _Batch, data: bytes, slow: list[Outbox],
+        self, topic: Topic, cohort: Cohort, pending: list[Pending], data: bytes, slow: list[Outbox],
         gathered: list[Outbox] | None, overflown: list[Outbox],
     ) -> None:  # fmt: skip
         """Subscribers whose socket is blocked, or who stand in more than one cohort of this tick."""
@@ -336,8 +330,8 @@ class Hub:
                     outbox.gathered.append(data)
                 continue
             if frames is None:
-                frames = batch.frames(cohort)
-                keys = batch.keys(topic, cohort)
+                frames = _frames(pending, cohort)
+                keys = _keys(pending, topic, cohort)
             for frame, key in zip(frames, keys, strict=True):
                 if outbox.offer(frame, topic.policy, key) is Offer.OVERFLOW:
                     overflown.append(outbox)

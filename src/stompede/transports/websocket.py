@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -45,6 +46,9 @@ _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
 _OPCODE_TEXT: Final = 1
 _OPCODE_BINARY: Final = 2
+_TEXT_FIN: Final = 0x81
+_BINARY_FIN: Final = 0x82
+_MEDIUM: Final = struct.Struct(">BBH").pack
 _NO_CODE: Final = 1005  # stands for a close frame that carries no code (RFC 6455 section 7.1.5)
 
 
@@ -54,6 +58,8 @@ class _WebSocketFraming:
     __slots__ = ()
 
     def header(self, length: int, text: bool) -> bytes:
+        if 125 < length < 0x10000:  # nearly every frame that is fanned out
+            return _MEDIUM(_TEXT_FIN if text else _BINARY_FIN, 126, length)
         return encode_header(_OPCODE_TEXT if text else _OPCODE_BINARY, length)
 
 

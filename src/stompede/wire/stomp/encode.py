@@ -90,12 +90,12 @@ def message_parts(version: Version, message_id: str | bytes, message: Publishabl
     Returns:
         ``(before, after)``: the frame is ``before + escape(version, subscription).encode() + after``.
     """
-    return _BEFORE, b"\n" + _after(version, message_id, message)
+    return _BEFORE, _after("\n", version, message_id, message)
 
 
 def message_without_subscription(version: Version, message_id: str | bytes, message: Publishable) -> bytes:
     """A whole MESSAGE for a 1.0 subscriber that gave no id."""
-    return b"MESSAGE\n" + _after(version, message_id, message)
+    return _after("MESSAGE\n", version, message_id, message)
 
 
 def encode_message(
@@ -115,7 +115,7 @@ def encode_message(
         start = f"MESSAGE\nsubscription:{escape(version, subscription)}\n"
     if ack is not None:
         start = f"{start}ack:{escape(version, ack)}\n"
-    return start.encode() + _after(version, message_id, message)
+    return _after(start, version, message_id, message)
 
 
 def encode_error(
@@ -144,17 +144,17 @@ def encode_error(
     return encode_frame(version, Frame("ERROR", said, body))
 
 
-def _after(version: Version, message_id: str | bytes, message: Publishable) -> bytes:
-    """All that follows the subscription."""
+def _after(start: str, version: Version, message_id: str | bytes, message: Publishable) -> bytes:
+    """``start``, and all that follows the subscription."""
     body = message.body
     content_type = message.content_type
     own = message_id if isinstance(message_id, str) else message_id.decode()
     destination = message.destination
     head = (
-        f"message-id:{escape(version, own)}\ndestination:{escape(version, destination)}\n"
+        f"{start}message-id:{escape(version, own)}\ndestination:{escape(version, destination)}\n"
         f"content-length:{len(body)}\n"
         if content_type is None
-        else f"message-id:{escape(version, own)}\ndestination:{escape(version, destination)}\n"
+        else f"{start}message-id:{escape(version, own)}\ndestination:{escape(version, destination)}\n"
         f"content-type:{escape(version, content_type)}\ncontent-length:{len(body)}\n"
     )
     if message.headers:
@@ -165,7 +165,7 @@ def _after(version: Version, message_id: str | bytes, message: Publishable) -> b
                 if name not in _OWN
             ]
         )
-    return b"%b\n%b\0" % (head.encode(), body)
+    return b"".join((head.encode(), b"\n", body, b"\0"))
 
 
 def _name(version: Version | None, name: str) -> str:
