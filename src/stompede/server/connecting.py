@@ -50,7 +50,6 @@ def on_connect(session: Session, event: stomp.Connect) -> None:
             _welcome(session, event)
         else:
             _refuse(session, event, error)
-        session.go_on()
 
     session.run(_connect(session, event), done)
 

@@ -92,7 +92,6 @@ class Problems:
             if failure is not None:
                 self.log_failure(session, failure, destination, "error handler failed")
             self._answer(session, error, problem or self.known(error), head, destination)
-            session.go_on()
 
         session.run(ask(), done)
 

@@ -164,8 +164,7 @@ def handler_done(session: Session, result: Any, error: BaseException | None) -> 
                 _receipt_later(session, head, destination, taken)
             elif head.receipt is not None:
                 session.receipt(head)
-    if not session.busy:
-        session.go_on()
+    session.go_on()
 
 
 def _receipt_later(
@@ -176,7 +175,6 @@ def _receipt_later(
             session.receipt(head)
         else:
             session.fail(error, head, destination)
-        session.go_on()
 
     session.run(_await(taken), done)
 

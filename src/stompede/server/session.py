@@ -139,14 +139,19 @@ class Session(StompSession):
     # Work that waits.
 
     def run(self, coro: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> None:
-        """Runs what may wait; no further event is handled before ``done`` was called."""
+        """Runs what may wait. Until ``done`` was called, and what that began has ended, no further event is handled."""
+
+        def finished(result: Any, error: BaseException | None) -> None:
+            self.busy = False
+            done(result, error)
+            self.go_on()
+
         self.busy = True
-        self.node.runner.start(coro, done)
+        self.node.runner.start(coro, finished)
 
     def go_on(self) -> None:
-        """What kept the session busy is done."""
-        self.busy = False
-        if not self._processing and not self.closed:
+        """Handles what came in meanwhile, unless something else keeps the session busy."""
+        if not self.busy and not self._processing and not self.closed:
             self.process()
 
     # Answers out.

@@ -135,7 +135,6 @@ async def _asked(session: Session, event: stomp.Subscribe, route: Route, princip
 def _done(session: Session, event: stomp.Subscribe, result: Any, error: BaseException | None) -> None:
     if session.closed:
         return
-    session.busy = False
     try:
         if error is not None:
             raise error
@@ -148,8 +147,6 @@ def _done(session: Session, event: stomp.Subscribe, result: Any, error: BaseExce
             _take(session, event, route)
     except BaseException as failure:
         session.fail(failure, event.head, event.destination)
-    if not session.busy:  # the bus may have to be waited for still
-        session.go_on()
 
 
 def _answer(session: Session, event: stomp.Subscribe, destination: str, value: Any) -> None:
@@ -198,7 +195,6 @@ def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
         else:
             _drop(session, subscription)
             session.fail(error, event.head, event.destination)
-        session.go_on()
 
     session.run(wait(), done)
 
@@ -207,25 +203,31 @@ def on_unsubscribe(session: Session, event: stomp.Unsubscribe) -> None:
     """Ends a subscription. An id that is not known is no error: the SUBSCRIBE may have been refused softly."""
     subscription = session.subscriptions.get(event.id)
     node = session.node
-    if subscription is not None and node.interceptors.wants(UnsubscribeCommand):
-        found = subscription
-        command = UnsubscribeCommand(id=event.id, destination=found.destination)
-
-        def done(_: object, error: BaseException | None) -> None:
-            if session.closed:
-                return
-            if error is not None:
-                session.fail(error, event.head, found.destination)
-            else:
-                _drop(session, found)
-                session.receipt(event.head)
-            session.go_on()
-
-        session.run(node.interceptors.run(command, session), done)
+    authorization = event.head.authorization
+    if authorization is None and not node.interceptors.wants(UnsubscribeCommand):
+        if subscription is not None:
+            _drop(session, subscription)
+        session.receipt(event.head)
         return
-    if subscription is not None:
-        _drop(session, subscription)
-    session.receipt(event.head)
+    destination = None if subscription is None else subscription.destination
+
+    async def steps() -> None:
+        if authorization is not None:
+            await credentials.check(session, authorization)
+        if destination is not None and node.interceptors.wants(UnsubscribeCommand):
+            await node.interceptors.run(UnsubscribeCommand(id=event.id, destination=destination), session)
+
+    def done(_: object, error: BaseException | None) -> None:
+        if session.closed:
+            return
+        if error is not None:
+            session.fail(error, event.head, destination)
+            return
+        if subscription is not None:
+            _drop(session, subscription)
+        session.receipt(event.head)
+
+    session.run(steps(), done)
 
 
 def _drop(session: Session, subscription: Subscription) -> None:
