@@ -127,7 +127,9 @@ async def test_a_login_makes_the_session_a_members(serve: Serve) -> None:
 async def test_a_wrong_passcode_is_refused_for_good(serve: Serve) -> None:
     served = await serve(guarded_app())
     client = await served.open()
-    await client.send("CONNECT", {"accept-version": "1.2", "host": "x", "login": "cook", "passcode": "s3cret"})
+    await client.send(
+        "CONNECT", {"accept-version": "1.2", "host": "x", "login": "cook", "passcode": "s3cret"}
+    )
     error = await client.error()
     assert error.headers["code"] == "login-failed"
     assert (error.headers["reconnect"], error.headers["disconnect-reason"]) == ("false", "login-refused")
