@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 
@@ -57,11 +56,9 @@ async def test_riders_move_until_a_signal_ends_both(demo, number):
 
 
 @pytest.mark.timeout(60)
-def test_a_port_that_is_taken_ends_it_with_the_nodes_sentence(run_stompede):
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        ran = run_stompede("demo", "--port", str(port))
+def test_another_node_on_the_port_is_not_taken_for_the_own_one(run_stompede, serve_node):
+    port = serve_node("--demo").url.rpartition(":")[2]
+    ran = run_stompede("demo", "--port", port)
     assert ran.returncode == 2
+    assert "http://localhost" not in ran.stdout
     assert f"cannot listen at 127.0.0.1:{port}" in ran.stderr

@@ -14,6 +14,7 @@ from typing import Annotated, Final
 
 import typer
 
+from stompede._app.serve import listen
 from stompede.errors import StompedeError
 
 _READY_WITHIN_S: Final = 30
@@ -37,10 +38,11 @@ def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8080,
 ) -> None:
     """Run a node in demo mode and simulated riders that report to it, until Ctrl-C."""
+    listen(host, port).close()  # a node of somebody else there would answer as if it were ours
     stompede = [sys.executable, "-m", "stompede"]
-    listen = ["--host", host, "--port", str(port)]
+    place = ["--host", host, "--port", str(port)]
     with _Family() as family:
-        node = family.start([*stompede, "serve", "--demo", *listen, "--set", "log_level=warning"])
+        node = family.start([*stompede, "serve", "--demo", *place, "--set", "log_level=warning"])
         address = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - read, not bound
         family.wait_until(lambda: _is_ready(address, port), node)
         typer.echo(WHAT_TO_TRY.format(port=port))
