@@ -64,7 +64,7 @@ def test_frames_may_come_octet_by_octet():
 
 
 def test_several_frames_may_come_in_one_chunk():
-    data = b"SEND\ndestination:/queue/a\n\np1\0SEND\ndestination:/queue/a\n\np2\0\nSUBSCRIBE\nid:0\ndestination:/a\n\n\0"
+    data = b"SEND\ndestination:/a\n\np1\0SEND\ndestination:/a\n\np2\0\nSUBSCRIBE\nid:0\ndestination:/a\n\n\0"
     first, second, third = events(server(), data)
     assert isinstance(first, Send)
     assert isinstance(second, Send)

@@ -183,7 +183,8 @@ def test_send_tells_destination_body_and_head():
     found = event(
         server(),
         b"SEND\ndestination:/app/x\ncontent-type:text/plain\ncontent-length:2\nreceipt:r\ntransaction:t\n"
-        b"client-request-code:17\nauthorization:Bearer a\nk:v\nmessage-id:9\nsubscription:8\nack:7\nPasscode:p\nLOGIN :l\n\nhi\0",
+        b"client-request-code:17\nauthorization:Bearer a\nk:v\nmessage-id:9\nsubscription:8\nack:7\n"
+        b"Passcode:p\nLOGIN :l\n\nhi\0",
     )
     assert isinstance(found, Send)
     head = found.head
