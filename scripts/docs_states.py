@@ -9,11 +9,11 @@ from stompede.wire.stomp.states import TRANSITIONS, State
 
 # Where each state stands. A state that is missing here fails the build of the documentation.
 _PLACES: Final = {
-    State.OPEN: (90, 60),
-    State.CONNECTING: (330, 60),
-    State.CONNECTED: (570, 60),
-    State.DISCONNECTING: (810, 60),
-    State.CLOSING: (570, 330),
+    State.OPEN: (90, 160),
+    State.CONNECTING: (330, 160),
+    State.CONNECTED: (570, 160),
+    State.DISCONNECTING: (810, 160),
+    State.CLOSING: (450, 310),
 }
 _HALF_WIDTH: Final = 68
 _HALF_HEIGHT: Final = 22
@@ -26,7 +26,7 @@ def state_diagram() -> str:
     for (state, command), after in TRANSITIONS.items():
         arrows.setdefault((state, after), []).append(command)
     parts = [
-        '<svg class="states" viewBox="0 0 920 380" role="img" aria-label="States of a STOMP conversation">',
+        '<svg class="states" viewBox="0 0 920 350" role="img" aria-label="States of a STOMP conversation">',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">',
         '<path d="M0 0 8 4 0 8z"/></marker></defs>',
     ]
@@ -53,8 +53,7 @@ def _arrow(start: State, end: State, commands: list[str]) -> str:
         return _line(x1, y1, x2, y2) + _words(commands, (x1 + x2) / 2, y1 - 8 - _LINE * (len(commands) - 1))
     y1, y2 = y1 + _HALF_HEIGHT, y2 - _HALF_HEIGHT
     x2 += (x1 - x2) * 0.1  # arrows that meet at one state end side by side
-    near = 0.82
-    return _line(x1, y1, x2, y2) + _words(commands, x1 + (x2 - x1) * near, y1 + (y2 - y1) * near)
+    return _line(x1, y1, x2, y2) + _words(commands, (x1 + x2) / 2, (y1 + y2) / 2 + 4)
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:
@@ -62,16 +61,16 @@ def _line(x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def _loop(state: State, commands: list[str]) -> str:
-    """What leaves the state as it is: a list below it."""
+    """What leaves the state as it is: a list above it, two in a row."""
     x, y = _PLACES[state]
-    x += 26
-    y += _HALF_HEIGHT
-    loop = f'<path class="arrow" marker-end="url(#tip)" d="M{x} {y}c-4 34 34 34 30 2"/>'
-    return loop + _words(commands, x + 18, y + 42, anchor="start")
+    y -= _HALF_HEIGHT
+    rows = ["  ".join(commands[i : i + 2]) for i in range(0, len(commands), 2)]
+    loop = f'<path class="arrow" marker-end="url(#tip)" d="M{x - 16} {y}c-6 -34 38 -34 32 -2"/>'
+    return loop + _words(rows, x, y - 34 - _LINE * (len(rows) - 1))
 
 
-def _words(words: list[str], x: float, y: float, anchor: str = "middle") -> str:
+def _words(words: list[str], x: float, y: float) -> str:
     lines = "".join(
         f'<tspan x="{x:.0f}" dy="{_LINE if i else 0}">{escape(word)}</tspan>' for i, word in enumerate(words)
     )
-    return f'<text class="word" x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{lines}</text>'
+    return f'<text class="word" x="{x:.0f}" y="{y:.0f}">{lines}</text>'
