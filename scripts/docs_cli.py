@@ -38,7 +38,8 @@ def _section(path: str, command: Any) -> str:
         else:
             shown = parameter.default not in (None, False) and not callable(parameter.default)
             default = str(parameter.default) if shown else ""
-            names = ", ".join(f"`{name}`" for name in parameter.opts)
+            value = f" {parameter.metavar}" if parameter.metavar else ""
+            names = ", ".join(f"`{name}{value}`" for name in parameter.opts)
             rows.append((names, f"`{default}`" if default else "", parameter.help or ""))
     text = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
     options = table(("Option", "Default", "Meaning"), rows) if rows else ""

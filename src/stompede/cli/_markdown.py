@@ -59,10 +59,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def settings_markdown() -> str:
     """The table of all settings."""
     rows = (
-        (f"`{row.name}`", f"`{row.variable}`", f"`{row.default}`" if row.default else "", row.description)
+        (f"`{row.name}`<br>`{row.variable}`", f"`{row.default}`" if row.default else "", row.description)
         for row in setting_rows()
     )
-    return table(("Name", "Variable", "Default", "Meaning"), rows)
+    return table(("Name and variable", "Default", "Meaning"), rows)
 
 
 def catalogue_markdown(document: Mapping[str, Any]) -> str:
