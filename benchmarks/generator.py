@@ -19,15 +19,6 @@ PROGRAM: Final = ROOT / "build" / "load"
 Report = Mapping[str, Any]
 
 
-niceness = 0  # of servers and load generator
-
-
-def take_core(core: int) -> None:
-    """Binds this process to a core, with the niceness that the command line asked for."""
-    os.sched_setaffinity(0, {core})
-    os.nice(niceness)
-
-
 class LoadError(Exception):
     """The load generator ended without a report."""
 
@@ -115,7 +106,7 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: take_core(core),
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
         self._notes: list[str] = []
 

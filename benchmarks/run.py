@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from benchmarks import generator
 from benchmarks.generator import ROOT, Load, LoadError, Report, Running, compile_load
 from benchmarks.results import Outcome, machine, outcome_of, page, table
 from benchmarks.scenarios import BESIDE_STORM, Kind, Scenario, scenarios
@@ -105,12 +104,6 @@ def _parse(arguments: Sequence[str] | None, known: Sequence[str]) -> argparse.Na
     add("--page", type=Path, default=PAGE, help="where a full run writes its table (default %(default)s)")
     add("--server-core", type=int, default=0, help="core of the servers (default %(default)s)")
     add("--load-core", type=int, default=1, help="core of the load generator (default %(default)s)")
-    add(
-        "--nice",
-        type=int,
-        default=0,
-        help="niceness of servers and load; below 0 needs root (default %(default)s)",
-    )
     given = parser.parse_args(arguments)
     unknown = set(given.names) - set(known)
     if unknown:
@@ -135,7 +128,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code: 2 when nothing could be measured."""
     known = scenarios()
     given = _parse(arguments, [scenario.name for scenario in known])
-    generator.niceness = given.nice
     compile_load()
     allow_many_files()
     pairs, seconds, warmup_s = (1, 1.0, 0.5) if given.quick else (given.pairs, given.seconds, WARMUP_S)

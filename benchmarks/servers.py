@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from benchmarks.generator import ROOT, take_core
+from benchmarks.generator import ROOT
 
 PRODUCT: Final = "stompede"
 JWT_SECRET: Final = "a-secret-that-only-benchmarks-use-0123456789"
@@ -70,7 +70,7 @@ class Server:
             },
             stdout=self._log_path.open("wb"),
             stderr=subprocess.STDOUT,
-            preexec_fn=lambda: take_core(core),
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
         self.pid = self._process.pid
 
