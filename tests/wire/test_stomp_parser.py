@@ -411,3 +411,18 @@ def test_searched_octets_are_not_searched_again():
     found = session.next_event()
     assert isinstance(found, Send)
     assert len(found.body) == 1 << 17
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_many_frames_in_one_chunk_are_not_each_searched_to_its_end(end: bytes):
+    """20,000 frames in 1 MiB: with searches to the end of the chunk it would be 10 GiB."""
+    one = b"SEND" + end + b"destination:/a" + end + end
+    data = (one + b"x" * 20 + b"\0") * 20_000
+    assert len(sends(data)) == 20_000
+    session = server(limits=Limits(max_header_block_bytes=60, max_header_line_bytes=60))
+    assert len(events(session, data)) == 20_000
+
+
+def test_frames_that_end_with_an_end_of_line_are_taken_one_after_the_other():
+    data = b"SEND\ndestination:/a\n\nx\0\n"
+    assert [sent.body for sent in sends(data, data * 2, data, data * 3)] == [b"x"] * 7

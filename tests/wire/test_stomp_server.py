@@ -361,3 +361,30 @@ def test_violation_after_pipelined_frames_comes_in_its_place():
         b"SEND\ndestination:/a\n\n1\0SEND\ndestination:/a\n\n2\0BAD\n\n\0SEND\ndestination:/a\n\n3\0",
     )
     assert [type(each) for each in found] == [Send, Send, Violation]
+
+
+# Secrets.
+
+
+def test_secrets_are_in_no_representation():
+    _, found = connect("accept-version:1.2\nhost:/\nlogin:cook\npasscode:hunter2\nAuthorization:Bearer abc\n")
+    for shown in (
+        repr(found),
+        repr(found.head),
+        repr(found.__rich_repr__()),
+        repr(found.head.__rich_repr__()),
+    ):
+        assert "hunter2" not in shown
+        assert "Bearer" not in shown
+    sent = event(server(), b"SEND\ndestination:/a\nAuthorization:Bearer abc\n\nx\0")
+    assert "Bearer" not in repr(sent)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"SEND\npasscode hunter2\n\n\0", b"passcode:hunter2\n\n\0", b"SEND\nAUTHORIZATION = hunter2\n\n\0"],
+)
+def test_a_secret_on_a_broken_line_is_not_quoted(data: bytes):
+    found = violation(server(), data)
+    assert "hunter2" not in found.detail
+    assert b"hunter2" not in found.error

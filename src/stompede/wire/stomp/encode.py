@@ -147,15 +147,12 @@ def encode_error(
 def _after(start: str, version: Version, message_id: str | bytes, message: Publishable) -> bytes:
     """``start``, and all that follows the subscription."""
     body = message.body
-    content_type = message.content_type
     own = message_id if isinstance(message_id, str) else message_id.decode()
-    destination = message.destination
+    content_type = message.content_type
+    typed = "" if content_type is None else f"content-type:{escape(version, content_type)}\n"
     head = (
-        f"{start}message-id:{escape(version, own)}\ndestination:{escape(version, destination)}\n"
-        f"content-length:{len(body)}\n"
-        if content_type is None
-        else f"{start}message-id:{escape(version, own)}\ndestination:{escape(version, destination)}\n"
-        f"content-type:{escape(version, content_type)}\ncontent-length:{len(body)}\n"
+        f"{start}message-id:{escape(version, own)}\ndestination:{escape(version, message.destination)}\n"
+        f"{typed}content-length:{len(body)}\n"
     )
     if message.headers:
         head += "".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -43,6 +44,12 @@ class Connect(msgspec.Struct, frozen=True):
     login: str | None
     passcode: str | None
     heart_beat: HeartBeat
+
+    def __repr__(self) -> str:
+        return f"Connect(head={self.head!r}, version={self.version!r}, host={self.host!r}, ...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("head", self.head), ("version", self.version), ("host", self.host)]
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):

@@ -58,6 +58,14 @@ class Head(msgspec.Struct):
     memo: Any = None
     variant: Head | None = None
 
+    # What a log or a traceback shows of a head must not have its secrets.
+
+    def __repr__(self) -> str:
+        return f"<Head {self.command} {', '.join(self.headers)}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("command", self.command), ("forwarded", dict(self.forwarded))]
+
 
 def parse_head(raw: bytes, version: Version | None, limits: Limits) -> Head:
     """Parses a head whose size is within the limits.

@@ -19,13 +19,15 @@ from stompede.wire.stomp.cache import HeadCache
 from stompede.wire.stomp.head import Head, body_refused, check_head, has_body, parse_head
 from stompede.wire.stomp.limits import Limits
 from stompede.wire.stomp.refusal import (
-    COMMAND,
-    MALFORMED,
     FrameRefusedError,
+    asking,
+    first_broken,
+    no_nul,
+    not_now,
     over_limit,
     receipt_in,
 )
-from stompede.wire.stomp.states import State, legal_commands, next_state
+from stompede.wire.stomp.states import State, next_state
 from stompede.wire.stomp.tables import RULES, Side
 from stompede.wire.stomp.versions import Version
 
@@ -182,7 +184,7 @@ class FrameDecoder:
             if end >= len(data):
                 return None
             if data[end]:
-                raise _refused(_no_nul(head), head.receipt)
+                raise asking(no_nul(head.content_length), head.receipt)
         after = next_state(self.state, head.command)
         assert after is not None  # seen to with the head
         self.state = after
@@ -197,8 +199,8 @@ class FrameDecoder:
         if end < 0:
             if len(data) - body > allowed:
                 if not has_body(rule, self.version):
-                    raise _refused(body_refused(rule, self.version), head.receipt)
-                raise _refused(
+                    raise asking(body_refused(rule, self.version), head.receipt)
+                raise asking(
                     over_limit("max_body_bytes", self._limits, "the body is longer than the"), head.receipt
                 )
             progress.scan = len(data) - start
@@ -207,10 +209,12 @@ class FrameDecoder:
     def _find_head(self, data: bytes | bytearray, start: int, progress: _Unfinished) -> Head | None:
         """The head that begins at ``start``, or ``None`` where its end is missing."""
         scan = start + progress.scan
-        end = data.find(b"\n\n", scan)
+        # Without a bound, many frames in one chunk would each be searched to the end of the chunk.
+        bound = start + self._limits.max_header_block_bytes + 3
+        end = data.find(b"\n\n", scan, bound)
         size = 2
         if self.version is None or self.version is Version.V1_2:
-            crlf = data.find(b"\n\r\n", scan, len(data) if end < 0 else end + 1)
+            crlf = data.find(b"\n\r\n", scan, bound if end < 0 else end + 1)
             if crlf >= 0:
                 end = crlf
                 size = 3
@@ -227,7 +231,7 @@ class FrameDecoder:
             self._check_sizes(raw[:-size])
             return self._new_head(raw)
         if next_state(self.state, head.command) is None:
-            raise _refused(self._not_now(head.command), head.receipt)
+            raise asking(not_now(head.command, self.state, self._side), head.receipt)
         return head
 
     def _kept(self, raw: bytes, *, gathered: bool) -> Head | None:
@@ -243,7 +247,7 @@ class FrameDecoder:
         try:
             head = self._checked_head(raw)
         except FrameRefusedError as error:
-            raise _refused(error, receipt_in(self.version, raw)) from error.__cause__
+            raise asking(error, receipt_in(self.version, raw)) from error.__cause__
         if self._cache is not None:
             self._cache.offer(self.version, head, self._checked_head)
         return head
@@ -251,7 +255,7 @@ class FrameDecoder:
     def _checked_head(self, raw: bytes) -> Head:
         head = parse_head(raw, self.version, self._limits)
         if RULES[head.command].sender is not self._side and next_state(self.state, head.command) is None:
-            raise self._not_now(head.command)
+            raise not_now(head.command, self.state, self._side)
         check_head(head, self.version, self._side)
         return head
 
@@ -272,76 +276,16 @@ class FrameDecoder:
         progress.seen = length
 
     def _check_sizes(self, head: bytes) -> None:
-        """Holds a head, or as much of it as there is, against the limits; a NUL octet must not be in it.
-
-        What is told is what comes first in the octets, so it is the same however they were split.
-        """
+        """Holds a head, or as much of it as there is, against the limits; a NUL octet must not be in it."""
         limits = self._limits
-        nul = head.find(b"\0")
-        longest = len(head)
-        bound = min(limits.max_header_line_bytes, limits.max_header_block_bytes)
-        if nul < 0 and longest <= bound and head.count(b"\n") <= limits.max_headers:
+        size = len(head)
+        if (
+            size <= limits.max_header_line_bytes
+            and size <= limits.max_header_block_bytes
+            and head.count(b"\n") <= limits.max_headers
+            and b"\0" not in head
+        ):
             return
-        at, error = _first_line_over(head, limits)
-        if longest > limits.max_header_block_bytes and at > limits.max_header_block_bytes:
-            at = limits.max_header_block_bytes
-            error = over_limit("max_header_block_bytes", limits, "command and headers are longer than the")
-        if 0 <= nul < at:
-            at = nul
-            error = _nul_in_head()
-        if error is not None:
-            raise _refused(error, receipt_in(self.version, head[:at]))
-
-    def _not_now(self, command: str) -> FrameRefusedError:
-        """The command exists, and comes at the wrong time."""
-        sender = self._side.other
-        legal = [each for each in legal_commands(self.state) if RULES[each].sender is sender]
-        expected = f"; expected is {' or '.join(legal)}" if 0 < len(legal) <= 3 else ""
-        happened = _HAPPENED[self.state]
-        return FrameRefusedError(
-            COMMAND, f"{command} not allowed now", f"{command} must not come {happened}{expected}"
-        )
-
-
-_HAPPENED: Final = {
-    State.OPEN: "before CONNECT",
-    State.CONNECTING: "before CONNECTED",
-    State.CONNECTED: "a second time: the session is connected already",
-    State.DISCONNECTING: "after DISCONNECT",
-    State.CLOSING: "after ERROR",
-}
-
-
-def _first_line_over(head: bytes, limits: Limits) -> tuple[int, FrameRefusedError | None]:
-    """Where a line is too long or too many, and what to say; behind the end where all is well."""
-    at = 0
-    for number, line in enumerate(head.split(b"\n")):
-        # The last line may be the beginning of the blank one.
-        if number > limits.max_headers and line not in (b"", b"\r"):
-            return at, over_limit("max_headers", limits, "there are more header lines than the")
-        if len(line) > limits.max_header_line_bytes:
-            what = "a header line has more than the"
-            return at + limits.max_header_line_bytes, over_limit("max_header_line_bytes", limits, what)
-        at += len(line) + 1
-    return at, None
-
-
-def _refused(error: FrameRefusedError, receipt: str | None) -> FrameRefusedError:
-    error.receipt = receipt
-    return error
-
-
-def _no_nul(head: Head) -> FrameRefusedError:
-    detail = (
-        f"content-length says {head.content_length}, but the octet after that many is not NUL; "
-        "content-length counts octets, not characters, and a NUL octet ends every frame"
-    )
-    return FrameRefusedError(MALFORMED, "content-length does not fit the body", detail)
-
-
-def _nul_in_head() -> FrameRefusedError:
-    detail = (
-        "a NUL octet stands among the headers; a blank line must end the headers before the body and the NUL octet, "
-        "and lines may end with CR LF only in STOMP 1.2"
-    )
-    return FrameRefusedError(MALFORMED, "no blank line after the headers", detail)
+        broken = first_broken(head, limits)
+        if broken is not None:
+            raise asking(broken[1], receipt_in(self.version, head[: broken[0]]))

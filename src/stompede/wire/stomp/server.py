@@ -32,6 +32,7 @@ from stompede.wire.stomp.states import State
 from stompede.wire.stomp.tables import ACK_MODES, Side
 from stompede.wire.stomp.versions import ALL_VERSIONS, Version, choose_version, names, parse_offer
 
+_LF: Final = 10
 _NOTHING: Final[dict[bytes, Head]] = {}
 _NO_HEAD: Final = Head("", NO_HEADERS, b"", None, None, None, None, None, None, None, NO_HEADERS)
 
@@ -78,53 +79,52 @@ class ServerSession(Endpoint):
     def next_event(self) -> ServerEvent | None:
         """The next event, or ``None`` where more bytes are needed. Parses at most one frame."""
         data = self._data
-        if not data and self._gathered is None:
-            return None
+        if not data:
+            return None if self._gathered is None else self._next_event()
         # The hot path: a SEND that is there as a whole, with the head of the SEND before it or with one that
-        # the cache knows.
+        # the cache knows. Whatever is not so goes the long way, which finds the same, or what is wrong.
         pos = self._pos
         raw = self._last_raw
         if raw is not None and data.startswith(raw, pos):
             head = self._last
             body = pos + len(raw)
         else:
-            body = data.find(b"\n\n", pos) + 2
-            raw = data[pos:body]
-            known = self._heads.get(raw)
+            # Without a bound, many frames in one chunk would each be searched to the end of the chunk.
+            body = data.find(b"\n\n", pos, pos + self._limits.max_header_block_bytes) + 2
+            known = self._known_head(data[pos:body])
             if known is None:
-                known = self._vary(raw)
-                if known is None:
-                    return self._next_event()
-            elif known.command == "SEND":
-                self._last = known
-                self._last_raw = raw
-            else:
                 return self._next_event()
-            self._known.hits += 1
             head = known
         length = head.content_length
-        if length is None:
-            end = data.find(b"\0", body)
-            if end < 0:
-                return self._next_event()
-        else:
-            end = body + length
-            if end >= len(data) or data[end]:
-                return self._next_event()
-        if end - body > self._limits.max_body_bytes:
+        end = data.find(b"\0", body) if length is None else body + length
+        if end < 0 or end >= len(data) or data[end] or end - body > self._limits.max_body_bytes:
             return self._next_event()
-        if end + 1 == len(data):
+        after = end + 1
+        if after < len(data) and data[after] == _LF:
+            after += 1  # some clients end every frame with it
+        if after < len(data):
+            self._pos = after
+        else:
             self._data = b""
             self._pos = 0
-        else:
-            self._pos = end + 1
         return Send(head, head.destination, data[body:end])  # type: ignore[arg-type]  # SEND requires it
 
-    def _vary(self, raw: bytes) -> Head | None:
-        """The head of a SEND that differs from a known one only in what is another on every frame."""
-        if self.version is None or self._heads is _NOTHING or not raw.startswith(b"SEND\n"):
+    def _known_head(self, raw: bytes) -> Head | None:
+        """The head of a SEND that the cache has, or that differs only in what is another on every frame."""
+        head = self._heads.get(raw)
+        if head is None:
+            if self.version is None or self._heads is _NOTHING or not raw.startswith(b"SEND\n"):
+                return None
+            head = self._known.vary(self.version, raw)
+            if head is None:
+                return None
+        elif head.command == "SEND":
+            self._last = head
+            self._last_raw = raw
+        else:
             return None
-        return self._known.vary(self.version, raw)
+        self._known.hits += 1
+        return head
 
     def _next_event(self) -> ServerEvent | None:
         if self.state is State.CONNECTING:
