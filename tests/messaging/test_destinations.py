@@ -79,7 +79,7 @@ def test_a_printable_destination_is_accepted(destination):
     ("destination", "detail"),
     [
         ("", "empty"),
-        ("/topic/" + "x" * 100, "has 107 characters; 100 are allowed"),
+        ("/topic/" + "x" * 100, "has 107 bytes; 100 are allowed"),
         ("/topic/a\x00b", "control characters"),
         ("/topic/a\nb", "control characters"),
         ("/topic/a\x7f", "control characters"),

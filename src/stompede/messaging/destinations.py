@@ -108,17 +108,18 @@ def check_destination(destination: str, *, max_length: int) -> None:
 
     Args:
         destination: as the client sent it, unescaped.
-        max_length: longest allowed, in characters.
+        max_length: longest allowed, in bytes of UTF-8.
 
     Raises:
         Problem: ``invalid-destination``: it is empty, too long, or holds control characters.
     """
     if not destination:
         raise Problem("invalid-destination", "The destination is empty.")
-    if len(destination) > max_length:
+    length = len(destination if destination.isascii() else destination.encode(errors="surrogatepass"))
+    if length > max_length:
         raise Problem(
             "invalid-destination",
-            f"The destination has {len(destination)} characters; {max_length} are allowed.",
+            f"The destination has {length} bytes; {max_length} are allowed (max_destination_bytes).",
         )
     # isprintable() is the fast answer for nearly all; it also refuses some harmless characters, so the
     # pattern decides.
