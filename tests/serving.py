@@ -111,7 +111,9 @@ async def until(
 
 
 @asynccontextmanager
-async def serving(app: Stompede, transport: str = "picows") -> AsyncIterator[Served]:
+async def serving(
+    app: Stompede, transport: str = "picows", *, certfile: str | None = None, keyfile: str | None = None
+) -> AsyncIterator[Served]:
     """Runs an application on a free port; at the end nothing may have failed unexpectedly."""
     loop = asyncio.get_running_loop()
     failures: list[str] = []
@@ -120,7 +122,7 @@ async def serving(app: Stompede, transport: str = "picows") -> AsyncIterator[Ser
         listener = listen("127.0.0.1", 0)
         if transport == "picows":
             patch_loop(loop)
-            server = build_server(app)
+            server = build_server(app, certfile=certfile, keyfile=keyfile)
         else:
             config = uvicorn.Config(
                 app,

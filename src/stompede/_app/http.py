@@ -31,10 +31,13 @@ def install_routes(app: Stompede) -> None:
         if path in own:
             raise ConfigurationError(
                 f"path {path} is a route of your FastAPI application and one of Stompede's own; "
-                "rename yours, or the WebSocket endpoint by the "
-                "setting endpoints"
+                "rename yours, or the WebSocket endpoint by the setting endpoints"
             )
+    routes = app.fastapi.router.routes
+    before = len(routes)
     app.fastapi.include_router(router)
+    # First: a route of the application for everything, as pages have it, must not hide them.
+    routes[:] = routes[before:] + routes[:before]
 
 
 def _router(app: Stompede) -> APIRouter:
