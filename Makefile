@@ -18,7 +18,7 @@ help: ## list these targets
 run: .venv/.run console ## a node and simulated riders, on http://localhost:8080
 	@$(BIN)/stompede demo --riders $(RIDERS)
 
-test: .venv/.dev console tests/asyncapi/node_modules ## every test but the long ones
+test: .venv/.dev console console-test tests/asyncapi/node_modules ## every test but the long ones
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
 console-test: console/node_modules ## the tests of the page's own parts

@@ -38,6 +38,14 @@ def test_the_application_in_the_readme_is_the_tested_one(name):
     assert len(code.splitlines()) <= 25
 
 
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_every_file_that_a_page_of_the_repository_links_to_is_there(name):
+    links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / name).read_text("utf-8"))
+    files = [link.partition("#")[0] for link in links if "://" not in link]
+    assert files
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
 @pytest.mark.parametrize("module", ["stompede", "stompede.client", "stompede.testing"])
 def test_the_reference_has_every_public_name(module):
     listed = set(re.findall(r"^::: (stompede\S*)$", (DOCS / "reference.md").read_text("utf-8"), re.MULTILINE))
