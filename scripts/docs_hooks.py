@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import secrets
 import sys
@@ -14,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from docs_cli import command_line
 from docs_states import state_diagram
+import structlog
 from prometheus_client.metrics_core import Metric
 
 from stompede import Stompede
@@ -70,6 +72,7 @@ def metrics() -> str:
 
 
 async def _metric_families() -> list[Metric]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     app = Stompede(settings=Settings(jwt_secret=secrets.token_hex()))
     async with app.running():
         return list(NodeCollector(lambda: app.node).collect())
