@@ -22,7 +22,7 @@ from stompede.messaging.commands import DisconnectCommand
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
-from stompede.server import connecting, sending, silence, subscribing
+from stompede.server import connecting, credentials, sending, silence, subscribing
 from stompede.server.disconnects import Disconnect, Disconnects
 from stompede.server.hub import is_text
 from stompede.server.outbox import Offer, Outbox
@@ -42,8 +42,8 @@ class Session(StompSession):
 
     __slots__ = (
         "_answers", "_bucket", "_processing", "busy", "closed", "connected", "credentials_deadline", "doing",
-        "ended", "last_seen",
-        "node", "outbox", "pinged", "rate_second", "rate_used", "reading_paused", "started", "subscriptions",
+        "ended", "generation", "last_seen",
+        "node", "outbox", "pinged", "proof", "rate_second", "rate_used", "reading_paused", "started", "subscriptions",
         "told_of_errors",
         "transport", "user_subscriptions", "wire",
     )  # fmt: skip
@@ -71,6 +71,8 @@ class Session(StompSession):
         self.reading_paused = False
         self.told_of_errors = False
         self.credentials_deadline: float | None = None
+        self.proof: str | None = None
+        self.generation = node.verifier.generation
         self.rate_second = 0
         self.rate_used = 0
         self.started = self.last_seen = node.now()
@@ -182,21 +184,17 @@ class Session(StompSession):
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Sends a MESSAGE on one subscription, directly."""
+        given = subscription.id if subscription.id_given else None
         message_id = self.node.hub.next_message_id()
-        version = self.wire.version
-        assert version is not None
-        if subscription.id_given:
-            before, after = stomp.message_parts(version, message_id, message)
-            frame = stomp.escape(version, subscription.id).encode().join((before, after))
-        else:
-            frame = stomp.message_without_subscription(version, message_id, message)
+        frame = self.wire.send_message(message, message_id=message_id, subscription=given)
         self.write_frame(frame, is_text(message.body))
 
     def deliver_to_user(self, message: Message) -> int:
         """Sends a message to the session's subscriptions of a user destination; returns how many there are."""
         if self.user_subscriptions is None or self.closed:
             return 0
-        subscriptions = self.user_subscriptions.get(message.destination, ())
+        found = self.user_subscriptions.get(message.destination, ())
+        subscriptions = [subscription for subscription in found if not subscription.suspended]
         for subscription in subscriptions:
             self.deliver(subscription, message)
         return len(subscriptions)
@@ -284,6 +282,8 @@ class Session(StompSession):
                 return None
         else:
             silence.check(self, now)
+            if self.generation != self.node.verifier.generation:
+                credentials.prove_again(self)
             if self.credentials_deadline is not None and now >= self.credentials_deadline:
                 self.credentials_deadline = None
                 subscribing.suspend_guarded(self)

@@ -1,11 +1,9 @@
 """Parsed heads, kept by their bytes.
 
 Clients repeat the same header block again and again, so parsing it once makes the common SEND nearly free.
-Three things keep heads that never come again (a receipt, a request code, a one-time token in them) from
+Two things keep heads that never come again (a receipt, a request code, a one-time token in them) from
 driving out those that do:
 
-- a head is looked for without its ``receipt`` and ``client-request-code``, which are another on every frame,
-  and gets them back;
 - a head is taken in when it comes the second time. That it came once is remembered as a hash, in a set that
   begins anew when it is full;
 - what is kept stands in a young and an old generation. What is found in the old one moves to the young one;
@@ -14,20 +12,15 @@ driving out those that do:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, final
+from typing import final
 
 import msgspec
 
-from stompede.errors import ConfigurationError, RemoteProtocolError
-from stompede.wire.stomp.escaping import unescape
-from stompede.wire.stomp.head import Head, varied
+from stompede.errors import ConfigurationError
+from stompede.wire.stomp.head import Head
 from stompede.wire.stomp.limits import Limits
 from stompede.wire.stomp.tables import RULES
 from stompede.wire.stomp.versions import ALL_VERSIONS, Version
-
-_CODE: Final = b"\nclient-request-code:"
-_RECEIPT: Final = b"\nreceipt:"
 
 
 class HeadCacheStatistics(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,7 +56,6 @@ class HeadCache:
         "_limits",
         "_max_head_bytes",
         "_max_heads",
-        "_max_lines",
         "_max_young",
         "_old",
         "_rotations",
@@ -87,7 +79,6 @@ class HeadCache:
         self._max_heads = max_heads
         self._seen: set[int] = set()
         self._limits: Limits | None = None
-        self._max_lines = 0
         self._admitted = 0
         self._rotations = 0
         self.hits = 0
@@ -97,12 +88,6 @@ class HeadCache:
         """Says by which limits heads are parsed: the same for all sessions that share the cache."""
         if self._limits is None:
             self._limits = limits
-            # What is put together from a kept head and two more lines is within the limits without being held
-            # against them again.
-            self._max_head_bytes = min(
-                self._max_head_bytes, limits.max_header_line_bytes, limits.max_header_block_bytes
-            )
-            self._max_lines = limits.max_headers
         elif self._limits != limits:
             raise ConfigurationError(
                 f"sessions that share a head cache must have the same limits: {self._limits}, {limits}"
@@ -123,51 +108,16 @@ class HeadCache:
         self.hits += 1
         return head
 
-    def vary(self, version: Version, raw: bytes) -> Head | None:
-        """Makes the head of a SEND from a known one without receipt and request code. Counts nothing."""
-        if len(raw) > self._max_head_bytes:
-            return None
-        code = receipt = None
-        rest = raw
-        at = rest.find(_CODE)
-        if at >= 0:
-            code, rest = _cut(rest, at, len(_CODE))
-        at = rest.find(_RECEIPT)
-        if at >= 0:
-            receipt, rest = _cut(rest, at, len(_RECEIPT))
-        if rest is raw:
-            return None
-        base = self._young[version].get(rest) or self._promoted(version, rest)
-        if base is None:
-            return None
-        try:
-            return varied(base, raw, _value(version, receipt), _value(version, code))
-        except (UnicodeDecodeError, RemoteProtocolError):
-            return None  # to be parsed and refused in the right words
-
-    def offer(self, version: Version | None, head: Head, parse: Callable[[bytes], Head]) -> None:
-        """Keeps a head that was parsed and found right, if it is likely to come again.
-
-        Args:
-            version: the version that it was parsed by.
-            head: the head.
-            parse: parses a head; called with the one that has no receipt and no request code, where this one
-                has.
-        """
+    def offer(self, version: Version | None, head: Head) -> None:
+        """Keeps a head that was parsed and found right, if it is likely to come again."""
+        raw = head.raw
         if (
             not RULES[head.command].repeats
-            or len(head.raw) > self._max_head_bytes
+            or len(raw) > self._max_head_bytes
+            or head.client_request_code is not None
             or "passcode" in head.headers
         ):
             return
-        raw = head.raw
-        if raw.count(b"\n") > self._max_lines:
-            return
-        if head.command == "SEND":
-            for start in (_CODE, _RECEIPT):
-                at = raw.find(start)
-                if at >= 0:
-                    raw = _cut(raw, at, len(start))[1]
         value = hash(raw)
         if value not in self._seen:
             if len(self._seen) >= self._max_heads:
@@ -176,7 +126,7 @@ class HeadCache:
             return
         self._seen.discard(value)
         self._admitted += 1
-        self._put(version, head if raw == head.raw else parse(raw))
+        self._put(version, head)
 
     def _promoted(self, version: Version | None, raw: bytes) -> Head | None:
         head = self._old[version].pop(raw, None)
@@ -196,19 +146,3 @@ class HeadCache:
                 self._old[each] = young.copy()
                 young.clear()
         self._young[version][head.raw] = head
-
-
-def _value(version: Version, written: bytes | None) -> str | None:
-    if written is None:
-        return None
-    value = unescape(version, written.decode())
-    return value.strip() if version is Version.V1_0 else value
-
-
-def _cut(raw: bytes, at: int, start: int) -> tuple[bytes | None, bytes]:
-    """The value of the line at ``at``, and the head without it; ``None`` and all of it where it is odd."""
-    end = raw.find(b"\n", at + 1)
-    value = raw[at + start : end]
-    if b"\r" in value or b"\0" in value:
-        return None, raw
-    return value, raw[:at] + raw[end:]

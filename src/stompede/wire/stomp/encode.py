@@ -155,13 +155,9 @@ def _after(start: str, version: Version, message_id: str | bytes, message: Publi
         f"{typed}content-length:{len(body)}\n"
     )
     if message.headers:
-        head += "".join(
-            [
-                f"{_name(version, name)}:{escape(version, value)}\n"
-                for name, value in message.headers.items()
-                if name not in _OWN
-            ]
-        )
+        for name, value in message.headers.items():
+            if name not in _OWN:
+                head += f"{_name(version, name)}:{escape(version, value)}\n"
     return b"".join((head.encode(), b"\n", body, b"\0"))
 
 
