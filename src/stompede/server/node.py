@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
 import time
 import uuid
@@ -167,13 +168,15 @@ class Node:
         self.accepting = False
         for session in list(self.sessions.values()):
             session.transport.pause_reading()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(self.settings.shutdown_timeout_s):
                 await self.runner.wait_empty()
                 self.hub.flush()
                 self._unblocked.clear()
                 if self.blocked:
                     await self._unblocked.wait()
+        except TimeoutError:
+            self.runner.expire(math.inf)
         for session in list(self.sessions.values()):
             session.error_and_end(Disconnects.RESTART, "the node stops; come back in a moment")
         for session in [one for one in self.transports if not one.closed]:  # not connected yet
@@ -185,6 +188,10 @@ class Node:
                     await self._all_gone.wait()
         for session in list(self.transports):
             session.transport.abort()
+        with contextlib.suppress(TimeoutError):  # listeners that were told of the ends
+            async with asyncio.timeout(self.settings.close_timeout_s):
+                await asyncio.sleep(0)
+                await self.runner.wait_empty()
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None

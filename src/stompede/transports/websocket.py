@@ -255,6 +255,9 @@ class _Faults:
     def log(self, level: int, message: str, *arguments: Any) -> None:
         pass
 
+    def debug(self, message: str, *arguments: Any) -> None:
+        pass
+
     def info(self, message: str, *arguments: Any) -> None:
         pass
 

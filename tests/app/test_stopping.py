@@ -1,0 +1,158 @@
+"""SIGTERM to a node in a process of its own."""
+
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stompsocket import Closed, StompSocket
+
+APPLICATION = """
+import asyncio
+from pathlib import Path
+from stompede import Stompede
+
+app = Stompede()
+
+@app.message("/slow", publish="/topic/done", reply=True)
+async def slow(body: str) -> str:
+    await app.publish("/topic/begun", body)
+    while not Path("go").exists():
+        await asyncio.sleep(0.01)
+    return body
+"""
+
+ServeNode = Callable[..., Any]
+Connect = Callable[..., Awaitable[StompSocket]]
+
+
+@pytest.fixture
+def node(serve_node: ServeNode, tmp_path: Path) -> Any:
+    (tmp_path / "slow.py").write_text(APPLICATION)
+    return serve_node("slow:app", "--set", "close_timeout_s=5", "--set", "outbound_bytes=10000000")
+
+
+@pytest.fixture
+def connected() -> Iterator[Callable[..., Awaitable[StompSocket]]]:
+    """Opens sessions of a node, and closes their sockets at the end."""
+    clients = []
+
+    async def connect(node: Any, **options: Any) -> StompSocket:
+        client = await StompSocket.open(node.stomp_url, **options)
+        clients.append(client)
+        await client.connect()
+        return client
+
+    yield connect
+    for client in clients:
+        client.drop()
+
+
+def code_of(node: Any) -> int:
+    code: int = node.process.wait(30)
+    return code
+
+
+async def test_sigterm_lets_handlers_end_and_sends_what_is_queued(
+    node: Any, tmp_path: Path, connected: Connect
+) -> None:
+    watcher, asker = await connected(node), await connected(node)
+    slow = await connected(node, receive_buffer=4096)
+    await slow.subscribe("/topic/news")
+    await watcher.subscribe("/topic/begun", 1)
+    await watcher.subscribe("/topic/done", 2)
+    await asker.replies()
+    body = "x" * 20_000
+    for number in range(230):  # more than the socket of one who does not read takes
+        await watcher.request("SEND", {"destination": "/topic/news"}, f"{number:>8} {body}")
+    await asker.send("SEND", {"destination": "/app/slow", "receipt": "done"}, "soup")
+    assert (await watcher.message()).text == "soup"
+    node.process.send_signal(signal.SIGTERM)
+    await refused(node)
+    (tmp_path / "go").touch()
+    numbers = [int((await slow.message()).text.split()[0]) for _ in range(230)]
+    assert numbers == list(range(230))
+    assert (await watcher.message()).text == "soup"
+    assert [(await asker.frame()).command for _ in range(2)] == ["MESSAGE", "RECEIPT"]
+    for client in (watcher, asker, slow):
+        error = await client.error()
+        assert (error.headers["disconnect-reason"], error.headers["reconnect"]) == ("service-restart", "true")
+        closed: Closed = await client.closed()
+        assert (closed.code, closed.reason) == (1012, "service-restart")
+    assert code_of(node) == 0
+    ends = [
+        line["why"]
+        for line in node.log
+        if line["event"] == "session ended" and line["why"] != "connection-lost"
+    ]
+    assert ends == ["service-restart"] * 3
+
+
+async def refused(node: Any) -> None:
+    """Waits until new connections are refused."""
+    end = time.monotonic() + 10
+    while True:
+        assert time.monotonic() < end
+        try:
+            (await StompSocket.open(node.stomp_url)).drop()
+        except Exception:
+            return
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_an_idle_node_with_exit_code_0(
+    node: Any, number: int, connected: Connect
+) -> None:
+    client = await connected(node)
+    node.process.send_signal(number)
+    assert (await client.closed()).code == 1012
+    assert code_of(node) == 0
+
+
+async def test_a_handler_that_never_ends_does_not_keep_the_node(
+    serve_node: ServeNode, tmp_path: Path, connected: Connect
+) -> None:
+    (tmp_path / "slow.py").write_text(APPLICATION)
+    node = serve_node("slow:app", "--set", "shutdown_timeout_s=0.5", "--set", "close_timeout_s=0.5")
+    client, watcher = await connected(node), await connected(node)
+    await watcher.subscribe("/topic/begun")
+    await client.send("SEND", {"destination": "/app/slow"}, "x")
+    await watcher.message()
+    begin = time.monotonic()
+    node.process.send_signal(signal.SIGTERM)
+    assert (await client.closed()).code == 1012
+    assert code_of(node) == 0
+    assert time.monotonic() - begin < 8
+
+
+async def test_a_client_that_never_reads_does_not_keep_the_node(
+    serve_node: ServeNode, tmp_path: Path, connected: Connect
+) -> None:
+    (tmp_path / "slow.py").write_text(APPLICATION)
+    node = serve_node("slow:app", "--set", "shutdown_timeout_s=0.5", "--set", "close_timeout_s=0.5")
+    client, writer = await connected(node, receive_buffer=4096), await connected(node)
+    await client.subscribe("/topic/news")
+    for _ in range(230):
+        await writer.request("SEND", {"destination": "/topic/news"}, "x" * 20_000)
+    begin = time.monotonic()
+    node.process.send_signal(signal.SIGTERM)
+    assert (await writer.closed()).code == 1012
+    assert code_of(node) == 0
+    assert time.monotonic() - begin < 8
+
+
+async def test_a_path_that_both_want_is_one_sentence_and_exit_code_2(
+    serve_node: ServeNode, tmp_path: Path
+) -> None:
+    (tmp_path / "clash.py").write_text(
+        "from fastapi import FastAPI\nfrom stompede import Stompede\nfastapi = FastAPI()\n"
+        "fastapi.get('/metrics')(lambda: 1)\napp = Stompede(fastapi)\n"
+    )
+    with pytest.raises(
+        AssertionError, match="stompede: path /metrics is a route of your FastAPI application"
+    ) as said:
+        serve_node("clash:app")
+    assert "Traceback" not in str(said.value)

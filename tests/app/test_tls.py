@@ -1,0 +1,119 @@
+"""TLS by certificate files, on the port of HTTP and WebSocket."""
+
+import datetime
+import ipaddress
+import ssl
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from websockets.asyncio.client import ClientConnection, connect
+
+from serving import make_app, serving
+from stompede import ConfigurationError
+from stompede._app.serve import build_server
+from stompsocket import Parser, encode
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return str(folder / "cert.pem"), str(folder / "key.pem")
+
+
+async def command(websocket: ClientConnection) -> tuple[str, str]:
+    data = await websocket.recv()
+    [frame] = Parser().feed(data.encode() if isinstance(data, str) else data)
+    return frame.command, frame.text
+
+
+async def test_http_and_stomp_over_tls(certificate: tuple[str, str]) -> None:
+    certfile, keyfile = certificate
+    trust = ssl.create_default_context(cafile=certfile)
+    app = make_app()
+    async with serving(app, certfile=certfile, keyfile=keyfile) as served:
+        assert app.public_url == f"wss://127.0.0.1:{served.port}/stomp"
+        async with httpx.AsyncClient(verify=trust) as http:
+            assert (await http.get(f"https://127.0.0.1:{served.port}/health/ready")).status_code == 200
+        origin = f"https://127.0.0.1:{served.port}"
+        async with connect(
+            app.public_url, ssl=trust, subprotocols=["v12.stomp"], origin=origin, proxy=None
+        ) as websocket:  # type: ignore[list-item,arg-type]
+            await websocket.send(encode("CONNECT", {"accept-version": "1.2", "host": "x"}).decode())
+            assert (await command(websocket))[0] == "CONNECTED"
+            await websocket.send(encode("SUBSCRIBE", {"id": 1, "destination": "/topic/a"}).decode())
+            for size in (10, 200_000):
+                await websocket.send(encode("SEND", {"destination": "/topic/a"}, "x" * size).decode())
+                assert await command(websocket) == ("MESSAGE", "x" * size)
+
+
+async def test_the_origin_must_be_of_https_as_well(certificate: tuple[str, str]) -> None:
+    certfile, keyfile = certificate
+    trust = ssl.create_default_context(cafile=certfile)
+    async with serving(make_app(), certfile=certfile, keyfile=keyfile) as served:
+        with pytest.raises(Exception, match="403"):
+            async with connect(
+                f"wss://127.0.0.1:{served.port}/stomp", ssl=trust, proxy=None,
+                origin=f"http://127.0.0.1:{served.port}",  # type: ignore[arg-type]
+            ):  # fmt: skip
+                pass
+
+
+async def test_a_plain_connection_to_a_tls_port_harms_nobody(certificate: tuple[str, str]) -> None:
+    certfile, keyfile = certificate
+    async with serving(make_app(), certfile=certfile, keyfile=keyfile) as served:
+        with pytest.raises(httpx.HTTPError):
+            async with httpx.AsyncClient() as http:
+                await http.get(f"http://127.0.0.1:{served.port}/health/live")
+        trust = ssl.create_default_context(cafile=certfile)
+        async with httpx.AsyncClient(verify=trust) as http:
+            assert (await http.get(f"https://127.0.0.1:{served.port}/health/live")).status_code == 200
+
+
+@pytest.mark.parametrize("broken", ["missing", "nonsense", "other key"])
+def test_a_certificate_that_does_not_load_is_said_in_one_sentence(
+    broken: str, certificate: tuple[str, str], tmp_path: Path
+) -> None:
+    certfile, keyfile = certificate
+    path = tmp_path / "cert.pem"
+    if broken == "nonsense":
+        path.write_text("nonsense")
+    elif broken == "other key":
+        path.write_text(Path(certfile).read_text())
+        other = ec.generate_private_key(ec.SECP256R1())
+        keyfile = str(tmp_path / "key.pem")
+        Path(keyfile).write_bytes(
+            other.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+    with pytest.raises(ConfigurationError, match=r"cert\.pem.*does not load"):
+        build_server(make_app(), certfile=str(path), keyfile=keyfile)
