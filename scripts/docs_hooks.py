@@ -13,9 +13,9 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import structlog
 from docs_cli import command_line
 from docs_states import state_diagram
-import structlog
 from prometheus_client.metrics_core import Metric
 
 from stompede import Stompede
