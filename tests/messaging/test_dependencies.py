@@ -152,7 +152,7 @@ async def test_dependencies_with_yield_close_before_the_result_is_returned_the_l
         "close session",
         5,
     ]
-    assert pool.ran == ["__enter__", "__exit__"]
+    assert pool.ran == ["_open", "__exit__"]
 
 
 async def test_the_end_of_a_blocking_dependency_has_a_pool_of_its_own_that_never_refuses():
@@ -165,7 +165,7 @@ async def test_the_end_of_a_blocking_dependency_has_a_pool_of_its_own_that_never
         return n
 
     assert await bound(handler, pool=run, close_blocking=close).call(invocation()) == 1
-    assert (run.ran, close.ran) == (["__enter__"], ["__exit__"])
+    assert (run.ran, close.ran) == (["_open"], ["__exit__"])
 
 
 async def test_an_exception_of_the_handler_is_thrown_into_what_is_open():

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from fastapi import FastAPI
 
 from stompede.errors import ConfigurationError, SessionClosedError
+from stompede.messaging._naming import describe
 from stompede.messaging.binding import BoundHandler, bind_handler
 from stompede.messaging.catalogue import Catalogue
 from stompede.messaging.destinations import Kind, Prefixes
@@ -78,7 +79,10 @@ class Registrations:
             ConfigurationError: at registration, with a sentence that says where and how to mend it.
         """
 
+        _needs_pattern("message", pattern)
+
         def register(func: F) -> F:
+            self._still_registering(func)
             handler = self._bind(func, pattern, "message", publish)
             if publish is not None and self.prefixes.classify(publish) not in (Kind.TOPIC, Kind.QUEUE):
                 raise ConfigurationError(
@@ -100,7 +104,10 @@ class Registrations:
             ConfigurationError: as `message`.
         """
 
+        _needs_pattern("subscribe", pattern)
+
         def register(func: F) -> F:
+            self._still_registering(func)
             handler = self._bind(func, pattern, "subscribe", None)
             self._program.subscribes.add(handler.pattern, Served(handler, True), handler.where)
             self._catalogue.add_subscribe_handler(handler)
@@ -123,11 +130,24 @@ class Registrations:
         """
 
         def register(func: F) -> F:
-            self._program.guards.add(pattern, func, on=on)
+            self._still_registering(func)
+            self._program.guards.add(self._guarded(pattern, func), func, on=on)
             self._catalogue.add_guard(pattern, (on,) if isinstance(on, str) else tuple(on))
             return func
 
         return register
+
+    def _guarded(self, pattern: str, func: Callable[..., Any]) -> str:
+        """What guards are looked up by; a pattern that no destination can match would let all pass."""
+        if self.prefixes.classify(pattern) is Kind.UNKNOWN:
+            prefixes = self.prefixes
+            known = ", ".join(
+                (*prefixes.app, prefixes.topic, prefixes.queue, prefixes.session, prefixes.user)
+            )
+            raise ConfigurationError(
+                f'guard {describe(func)}: pattern "{pattern}" names no destination; begin it with one of {known}'
+            )
+        return self.prefixes.canonical(pattern)
 
     def intercept(self, func: F) -> F:
         """Puts a function around CONNECT, SUBSCRIBE, SEND, UNSUBSCRIBE and DISCONNECT, in the order of
@@ -136,6 +156,7 @@ class Registrations:
         ``(command, session)``: ``None`` lets the command pass; a changed command goes on instead; an `Answer`
         ends its way; `Problem` refuses. Annotate the first argument with the commands that it wants to see.
         """
+        self._still_registering(func)
         self._program.interceptors.add(func)
         return func
 
@@ -143,6 +164,7 @@ class Registrations:
         """Says what a client is told of an exception: the function takes it and returns a `Problem`."""
 
         def register(func: F) -> F:
+            self._still_registering(func)
             self._program.errors.add(exception_class, func)
             return func
 
@@ -165,6 +187,7 @@ class Registrations:
         return self._listen("unsubscribe", func)
 
     def _listen(self, moment: Moment, func: F) -> F:
+        self._still_registering(func)
         self._program.events.add(moment, func)
         return func
 
@@ -177,6 +200,7 @@ class Registrations:
         Raise `AuthenticationError` ``login-failed`` to refuse. Without such a function the two headers are
         not looked at, and tokens alone count.
         """
+        self._still_registering(func)
         if self._program.authenticate is not None:
             raise ConfigurationError("@app.authenticate is given twice; one function proves logins")
         if "client_address" in inspect.signature(func).parameters:
@@ -201,6 +225,11 @@ class Registrations:
             carries: types of its messages, for the catalogue.
             description: for the catalogue.
         """
+        self._still_registering(f"app.destination({pattern!r})")
+        if slow is not None and not isinstance(slow, SlowPolicy):
+            raise ConfigurationError(
+                f"app.destination({pattern!r}): slow={slow!r} is no policy; write Cut(), DropOldest() or Conflate()"
+            )
         if self.prefixes.classify(pattern) not in (Kind.TOPIC, Kind.QUEUE):
             raise ConfigurationError(
                 f"app.destination({pattern!r}): begin it with {self.prefixes.topic}/ or "
@@ -209,6 +238,14 @@ class Registrations:
         self._program.policies.add(pattern, slow or Cut(), f"app.destination({pattern!r})")
         if carries or description:
             self._catalogue.add_publication(pattern, tuple(carries), description=description)
+
+    def _still_registering(self, what: Callable[..., Any] | str) -> None:
+        """What is found once the application runs is remembered: a guard added later would not be asked."""
+        if self._pool is not None:
+            name = what if isinstance(what, str) else describe(what)
+            raise ConfigurationError(
+                f"{name}: the application runs already; register everything before it starts"
+            )
 
     def _bind(
         self,
@@ -240,3 +277,10 @@ class Registrations:
         if self._pool is None:
             raise SessionClosedError("the application does not run")
         return await self._pool.run(func, *arguments)
+
+
+def _needs_pattern(decorator: str, pattern: object) -> None:
+    if not isinstance(pattern, str):
+        raise ConfigurationError(
+            f'@app.{decorator} takes a pattern: write @app.{decorator}("/rooms/{{room}}/say") above the function'
+        )

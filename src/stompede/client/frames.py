@@ -257,3 +257,8 @@ def check_headers(destination: str, headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str) or not name:
             raise LocalProtocolError(f"the header {name!r} and its value {value!r} must be strings")
+    for text in (destination, *headers, *headers.values()):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise LocalProtocolError(f"{text!r} cannot be written as UTF-8") from None

@@ -76,6 +76,11 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 f"heart_beat_ms must not be negative, is {self.heart_beat_ms}; 0 for never"
             )
+        for name, value in self.connect_headers.items():
+            if not isinstance(name, str) or not isinstance(value, str) or not name:
+                raise ConfigurationError(
+                    f"connect_headers: the header {name!r} and its value {value!r} must be strings"
+                )
         if callable(self.token) and self.error_destination is None:
             raise ConfigurationError(
                 "a token supplier needs error_destination: there the server says that a token has expired"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import final
@@ -50,6 +51,12 @@ class TokenSource:
             token = self._supplier()
             if inspect.isawaitable(token):
                 token = await token
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Not we were cancelled, but what the supplier waited for.
+            raise AuthenticationError("token-missing", "the token supplier was cancelled") from error
         except Exception as error:
             raise AuthenticationError("token-missing", f"the token supplier failed: {error!r}") from error
         if not isinstance(token, str):

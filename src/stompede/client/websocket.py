@@ -86,6 +86,8 @@ class WebSocketDialer:
             raise _refused(self.url, error) from error
         except (OSError, TimeoutError, picows.WSError) as error:
             raise DialError(f"{self.url}: {_sentence(error)}") from error
+        except (ValueError, OverflowError) as error:  # a host or port that cannot be; also UnicodeError
+            raise DialError(f"{self.url}: {error}", reconnect=False) from error
         except asyncio.CancelledError:
             # picows would keep the half-open connection until the handshake's time is over.
             for half_open in opened:

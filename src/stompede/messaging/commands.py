@@ -56,9 +56,9 @@ class SubscribeCommand(Command, frozen=True):
     """SUBSCRIBE.
 
     Attributes:
-        id: the client's id of the subscription.
+        id: the client's id of the subscription; changing it changes nothing.
         destination: what it subscribes to.
-        ack: ``auto``, ``client`` or ``client-individual``.
+        ack: ``auto``, ``client`` or ``client-individual``; changing it changes nothing.
         headers: the frame's other headers, without secrets.
     """
 

@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from enum import Enum
 from functools import partial
+from threading import Lock
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias, final
 
@@ -96,15 +97,34 @@ class BlockingContext(AbstractAsyncContextManager[Any]):
         close: runs its end; never refuses, or what was opened would stay open.
     """
 
-    __slots__ = ("_close", "_context", "_run")
+    __slots__ = ("_close", "_context", "_given_up", "_lock", "_opened", "_run")
 
     def __init__(self, context: AbstractContextManager[Any], run: RunBlocking, close: RunBlocking) -> None:
         self._context = context
         self._run = run
         self._close = close
+        self._lock = Lock()
+        self._opened = self._given_up = False
 
     async def __aenter__(self) -> Any:
-        return await self._run(self._context.__enter__)
+        try:
+            return await self._run(self._open)
+        except BaseException as error:
+            # A thread cannot be stopped: what it opens after a cancellation it closes again itself.
+            with self._lock:
+                self._given_up = True
+            if self._opened:
+                await self._close(self._context.__exit__, type(error), error, error.__traceback__)
+            raise
+
+    def _open(self) -> Any:
+        value = self._context.__enter__()
+        with self._lock:
+            self._opened = not self._given_up
+        if not self._opened:
+            error = StompedeError("the message was given up while this was opened")
+            self._context.__exit__(type(error), error, None)
+        return value
 
     async def __aexit__(
         self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -189,7 +189,7 @@ def _with_path(invocation: Invocation, path: typing.Mapping[str, str]) -> Invoca
 async def _check_rest(operation: Operation, guards: Sequence[_Bound], invocation: Invocation) -> None:
     for guard, path in guards:
         allowed = guard.call(_with_path(invocation, path))
-        if not (await allowed if guard.is_async else _is_true(allowed, guard)):
+        if not _is_true(await allowed if guard.is_async else allowed, guard):
             raise _denied(operation)
 
 
@@ -199,7 +199,8 @@ def _is_true(allowed: Any, guard: Guard) -> bool:
         if iscoroutine(allowed):
             allowed.close()
         raise TypeError(
-            f"{guard.where} is no async def and returned {type(allowed).__name__}; await it there"
+            f"{guard.where}{'' if guard.is_async else ' is no async def and'} returned "
+            f"{type(allowed).__name__}; await it there"
         )
     return bool(allowed)
 

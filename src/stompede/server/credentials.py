@@ -8,7 +8,10 @@ name the same member.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from stompede._types import Principal
 from stompede.auth import bearer_token
@@ -32,6 +35,8 @@ def check_nowait(session: Session, authorization: str | None) -> Principal | Non
             expired.
     """
     if authorization is None:
+        if session.generation != session.node.verifier.generation:
+            prove_again(session)
         principal = session.principal
         if (
             principal is None
@@ -43,7 +48,8 @@ def check_nowait(session: Session, authorization: str | None) -> Principal | Non
             "token-expired", "the session's token has expired; send a frame with a new one"
         )
     node = session.node
-    return accept(session, node.verifier.verify_nowait(bearer_token(authorization), node.unix_now()))
+    token = bearer_token(authorization)
+    return _proved(session, token, accept(session, node.verifier.verify_nowait(token, node.unix_now())))
 
 
 async def check(session: Session, authorization: str | None) -> Principal | None:
@@ -51,7 +57,38 @@ async def check(session: Session, authorization: str | None) -> Principal | None
     if authorization is None:
         return check_nowait(session, authorization)
     node = session.node
-    return accept(session, await node.verifier.verify(bearer_token(authorization), node.unix_now()))
+    token = bearer_token(authorization)
+    return _proved(session, token, accept(session, await node.verifier.verify(token, node.unix_now())))
+
+
+def _proved(session: Session, token: str, principal: Principal) -> Principal:
+    if session.principal is principal:
+        session.proof = token
+        session.generation = session.node.verifier.generation
+    return principal
+
+
+def prove_again(session: Session) -> None:
+    """A key that counted no longer does: a session whose token it signed has run out as of now."""
+    node = session.node
+    session.generation = node.verifier.generation
+    principal, now = session.principal, node.unix_now()
+    if (
+        session.proof is None
+        or principal is None
+        or principal.expires_at is None
+        or principal.expires_at <= now
+    ):
+        return
+    try:
+        node.verifier.verify_nowait(session.proof, now)
+    except AuthenticationError:
+        session.set_principal(msgspec.structs.replace(principal, expires_at=now))
+        subscribing.renewed(session)
+
+
+def _end(principal: Principal) -> float:
+    return math.inf if principal.expires_at is None else principal.expires_at
 
 
 def accept(session: Session, principal: Principal) -> Principal:
@@ -61,7 +98,7 @@ def accept(session: Session, principal: Principal) -> Principal:
         AuthenticationError: ``principal-mismatch``: the session belongs to another member.
     """
     current = session.principal
-    if principal is current:
+    if session.closed or principal is current:
         return principal
     if current is None:
         session.set_principal(principal)
@@ -70,7 +107,7 @@ def accept(session: Session, principal: Principal) -> Principal:
         raise AuthenticationError(
             "principal-mismatch", f"this session belongs to {current.name}; connect anew as {principal.name}"
         )
-    elif (principal.expires_at or 0) >= (current.expires_at or 0):
+    elif _end(principal) >= _end(current):
         session.set_principal(principal)
     else:
         return principal  # an older token that still counts proves this frame, and shortens nothing

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
 from stompede.errors import ConfigurationError
+from stompede.messaging._naming import describe
 
 Moment = Literal["session-start", "session-end", "subscribe", "unsubscribe"]
 _ARGUMENTS: Final = {
@@ -34,7 +35,7 @@ class SessionEvents:
             inspect.signature(func).bind(*wanted)
         except TypeError:
             raise ConfigurationError(
-                f"{func.__name__}(): a listener of {moment} takes ({', '.join(wanted)})"
+                f"{describe(func)}: a listener of {moment} takes ({', '.join(wanted)})"
             ) from None
         self._listeners[moment].append(func)
 

@@ -33,6 +33,13 @@ class PoolStatistics(msgspec.Struct, frozen=True):
     done: int
 
 
+def _call(func: Callable[..., T], *args: Any) -> T:
+    try:
+        return func(*args)
+    except StopIteration as error:  # no future takes it; a coroutine says the same
+        raise RuntimeError("the function raised StopIteration") from error
+
+
 class Pool:
     """Threads for blocking work.
 
@@ -71,7 +78,7 @@ class Pool:
         """Like `run`, and never refuses: for the end of what a call of `run` began."""
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
-        future = self._executor.submit(context.run, func, *args)
+        future = self._executor.submit(context.run, _call, func, *args)
         self._in += 1
         future.add_done_callback(lambda _: self._leave(loop))
         return await asyncio.wrap_future(future, loop=loop)

@@ -147,7 +147,10 @@ def handler_done(session: Session, result: Any, error: BaseException | None) -> 
     if error is not None:
         session.fail(error, head, destination)
     elif isinstance(result, Answer):
-        _answered(session, head, result.value)
+        try:
+            _answered(session, head, result.value)
+        except Exception as failure:
+            session.fail(failure, head, destination)
     else:
         try:
             served = route.served

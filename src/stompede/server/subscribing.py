@@ -47,7 +47,9 @@ def on_subscribe(session: Session, event: stomp.Subscribe) -> None:
         if node.interceptors.needs_await(SubscribeCommand):
             _slowly(session, event)
             return
-        principal = credentials.check_nowait(session, event.head.authorization)
+        principal = None
+        if _proves(session, event):
+            principal = credentials.check_nowait(session, event.head.authorization)
         command = _command(event)
         if node.interceptors.wants(SubscribeCommand):
             outcome = node.interceptors.run_nowait(command, session)
@@ -56,9 +58,10 @@ def on_subscribe(session: Session, event: stomp.Subscribe) -> None:
                 return
             command = outcome
         route = node.routes.find("subscribe", command.destination)
-        waits = _check(session, route, principal, event)
+        invocation = _invocation(session, route, principal, command)
+        waits = _check(route, invocation)
         if waits is not None or route.kind is Kind.APP:
-            _finish_later(session, event, route, principal, waits)
+            _finish_later(session, event, route, invocation, waits)
             return
         _take(session, event, route)
     except KeyUnknown:
@@ -67,45 +70,49 @@ def on_subscribe(session: Session, event: stomp.Subscribe) -> None:
         session.fail(error, event.head, event.destination)
 
 
+def _proves(session: Session, event: stomp.Subscribe) -> bool:
+    """Whether the frame's proof counts: a session whose token ran out may still ask to be told of its errors."""
+    return event.head.authorization is not None or event.destination != session.node.prefixes.errors
+
+
 def _command(event: stomp.Subscribe) -> SubscribeCommand:
     return SubscribeCommand(
         id=event.id, destination=event.destination, ack=event.ack, headers=event.head.forwarded
     )
 
 
-def _check(
-    session: Session, route: Route, principal: Principal | None, event: stomp.Subscribe
-) -> Awaitable[None] | None:
+def _check(route: Route, invocation: Invocation) -> Awaitable[None] | None:
     """The guards' word; what an awaitable says comes later."""
     if route.problem is not None:
         raise route.problem.with_traceback(None)  # else it would grow with each raise
-    if route.kind is Kind.USER and principal is None:
+    if route.kind is Kind.USER and invocation.principal is None:
         raise Problem("login-required", f"{route.destination} belongs to a member; this session is anonymous")
     if route.gate is None:
         return None
-    return route.gate.check("subscribe", _invocation(session, route, principal, event))
+    return route.gate.check("subscribe", invocation)
 
 
 def _invocation(
-    session: Session, route: Route, principal: Principal | None, event: stomp.Subscribe
+    session: Session, route: Route, principal: Principal | None, command: SubscribeCommand
 ) -> Invocation:
-    return Invocation(
-        Message(route.destination, b"", None, event.head.forwarded), session, principal, route.path
-    )
+    return Invocation(Message(route.destination, b"", None, command.headers), session, principal, route.path)
 
 
 def _slowly(session: Session, event: stomp.Subscribe) -> None:
     async def steps() -> tuple[Route | Answer, Any]:
         node = session.node
-        principal = await credentials.check(session, event.head.authorization)
+        principal = None
+        if _proves(session, event):
+            principal = await credentials.check(session, event.head.authorization)
         command = await node.interceptors.run(_command(event), session)
         if isinstance(command, Answer):
             return command, None
         route = node.routes.find("subscribe", command.destination)
-        waits = _check(session, route, principal, event)
+        invocation = _invocation(session, route, principal, command)
+        waits = _check(route, invocation)
         if waits is not None:
             await waits
-        return route, await _asked(session, event, route, principal)
+        return route, await _asked(route, invocation)
 
     session.run(steps(), lambda result, error: _done(session, event, result, error))
 
@@ -114,22 +121,22 @@ def _finish_later(
     session: Session,
     event: stomp.Subscribe,
     route: Route,
-    principal: Principal | None,
+    invocation: Invocation,
     waits: Awaitable[None] | None,
 ) -> None:
     async def steps() -> tuple[Route, Any]:
         if waits is not None:
             await waits
-        return route, await _asked(session, event, route, principal)
+        return route, await _asked(route, invocation)
 
     session.run(steps(), lambda result, error: _done(session, event, result, error))
 
 
-async def _asked(session: Session, event: stomp.Subscribe, route: Route, principal: Principal | None) -> Any:
+async def _asked(route: Route, invocation: Invocation) -> Any:
     """What an ``@app.subscribe`` handler answers."""
     if route.served is None:
         return None
-    return await route.served.handler.call(_invocation(session, route, principal, event))
+    return await route.served.handler.call(invocation)
 
 
 def _done(session: Session, event: stomp.Subscribe, result: Any, error: BaseException | None) -> None:
@@ -151,10 +158,11 @@ def _done(session: Session, event: stomp.Subscribe, result: Any, error: BaseExce
 
 def _answer(session: Session, event: stomp.Subscribe, destination: str, value: Any) -> None:
     """The one, direct answer to a SUBSCRIBE. The id stays taken until UNSUBSCRIBE."""
+    encoded = None if value is None else session.node.encode(value)  # before the id is taken
     subscription = _subscription(event, destination, Kind.APP, guarded=False)
     session.subscriptions[event.id] = subscription
-    if value is not None:
-        body, content_type = session.node.encode(value)
+    if encoded is not None:
+        body, content_type = encoded
         code = event.head.client_request_code
         headers = {} if code is None else {"client-request-code": code}
         session.deliver(subscription, Message(destination, body, content_type, headers))
@@ -174,6 +182,8 @@ def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
         if session.user_subscriptions is None:
             session.user_subscriptions = {}
         session.user_subscriptions.setdefault(route.destination, []).append(subscription)
+        if subscription.guarded:
+            renewed(session)
         session.receipt(event.head)
         return
     ready = node.subscribe(session, subscription)
@@ -288,9 +298,10 @@ def suspend_guarded(session: Session) -> None:
     told.
     """
     for subscription in session.subscriptions.values():
-        if subscription.guarded and not subscription.suspended and subscription.cohort is not None:
+        if subscription.guarded and not subscription.suspended and subscription.kind is not Kind.APP:
             subscription.suspended = True
-            session.node.unsubscribe(session, subscription)
+            if subscription.cohort is not None:
+                session.node.unsubscribe(session, subscription)
             session.node.problems.tell(
                 session,
                 Problem(
@@ -318,7 +329,8 @@ def _resume(session: Session, subscription: Subscription) -> None:
             return
         if error is None:
             subscription.suspended = False
-            session.node.subscribe(session, subscription)
+            if subscription.kind not in (Kind.SESSION, Kind.USER):
+                session.node.subscribe(session, subscription)
         elif isinstance(error, (Problem, AuthenticationError)):
             session.node.problems.tell(session, error, subscription.destination)
         else:
