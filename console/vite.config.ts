@@ -48,6 +48,8 @@ export default defineConfig({
   build: {
     outDir: "../src/stompede/apps/console/static",
     emptyOutDir: true,
+    // What is bundled keeps its licences: BSD and Apache want their texts beside every copy.
+    license: { fileName: "third-party-licenses.md" },
     target: "es2023",
     // An inlined asset is a data: URL, which the page's Content-Security-Policy does not allow.
     assetsInlineLimit: 0,

@@ -32,6 +32,8 @@ export interface Subscription {
   readonly destination: string;
   /** Made by the page itself: the answers and errors of this session. */
   readonly own: boolean;
+  /** The client-request-code of its SUBSCRIBE. */
+  readonly code?: string;
   received: number;
 }
 
@@ -91,12 +93,13 @@ export class TesterSession {
 
   subscribe(destination: string, own = false): void {
     const id = own ? (destination === ERRORS ? "errors" : "replies") : `sub-${++this.#subscriptionIds}`;
-    const subscription: Subscription = { id, destination, own, received: 0 };
+    const code = own ? undefined : this.#nextCode();
+    const subscription: Subscription = { id, destination, own, ...(code === undefined ? {} : { code }), received: 0 };
     this.#subscriptions.set(id, subscription);
     this.#client?.subscribe(destination, (message) => this.#received(subscription, message), {
       id,
       // Without a token: an expired one would have its error sent to a channel that nobody subscribed to yet.
-      ...(own ? {} : { ...authorization(), "client-request-code": this.#nextCode() }),
+      ...(code === undefined ? {} : { ...authorization(), "client-request-code": code }),
     });
     this.#told();
   }
@@ -141,9 +144,19 @@ export class TesterSession {
 
   #received(subscription: Subscription, message: IMessage): void {
     subscription.received++;
-    if (subscription.destination === ERRORS) this.listener.refused(message);
+    if (subscription.destination === ERRORS) {
+      this.#forgetRefused(message.headers["client-request-code"]);
+      this.listener.refused(message);
+    }
     else if (subscription.destination === REPLIES) this.listener.reply(message);
     this.#told();
+  }
+
+  /** A SUBSCRIBE that was refused made no subscription; the list shows what lives. */
+  #forgetRefused(code: string | undefined): void {
+    for (const { id, code: own } of this.#subscriptions.values()) {
+      if (own !== undefined && own === code) this.#subscriptions.delete(id);
+    }
   }
 
   #nextCode(): string {

@@ -15,6 +15,7 @@ from typing import Annotated, Final
 import typer
 
 from stompede._app.serve import listen
+from stompede.cli._values import load_settings
 from stompede.errors import StompedeError
 
 _READY_WITHIN_S: Final = 30
@@ -34,10 +35,18 @@ Demo members: cook/cook, guest/guest, admin/admin, rider-1/rider. Ctrl-C ends no
 
 def demo(
     riders: Annotated[int, typer.Option(min=0, help="Riders on the streets.")] = 200,
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8080,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen at. [default: 127.0.0.1]", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port to listen at. [default: 8080]", show_default=False),
+    ] = None,
 ) -> None:
     """Run a node in demo mode and simulated riders that report to it, until Ctrl-C."""
+    flags = {"host": host, "port": port}
+    effective = load_settings(None, [f"{name}={value}" for name, value in flags.items() if value is not None])
+    host, port = effective.listen.host, effective.listen.port
     listen(host, port).close()  # a node of somebody else there would answer as if it were ours
     stompede = [sys.executable, "-m", "stompede"]
     place = ["--host", host, "--port", str(port)]
@@ -45,9 +54,11 @@ def demo(
         node = family.start([*stompede, "serve", "--demo", *place, "--set", "log_level=warning"])
         address = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - read, not bound
         family.wait_until(lambda: _is_ready(address, port), node)
+        if family.asked_to_stop:
+            return
         typer.echo(WHAT_TO_TRY.format(port=port))
         if riders:
-            url = f"ws://{address}:{port}/stomp"
+            url = f"ws://{address}:{port}{effective.node.endpoints[0]}"
             family.start([*stompede, "simulate", "riders", "--url", url, "--riders", str(riders)])
         family.wait()
 
@@ -60,7 +71,7 @@ class _Family:
 
     def __init__(self) -> None:
         self._children: list[subprocess.Popen[bytes]] = []
-        self._asked_to_stop = False
+        self.asked_to_stop = False
         self._former: dict[signal.Signals, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> _Family:
@@ -71,7 +82,7 @@ class _Family:
     def __exit__(self, *_: object) -> None:
         for child in reversed(self._children):
             if child.poll() is None:
-                child.send_signal(signal.SIGINT)
+                child.terminate()
                 try:
                     child.wait(_STOP_WITHIN_S)
                 except subprocess.TimeoutExpired:
@@ -81,10 +92,10 @@ class _Family:
             signal.signal(number, former)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._asked_to_stop = True
+        self.asked_to_stop = True
 
     def start(self, command: list[str]) -> subprocess.Popen[bytes]:
-        """Starts a program, unless everything is to stop already."""
+        """Starts a program."""
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603 - our own program
         self._children.append(child)
         return child
@@ -92,7 +103,7 @@ class _Family:
     def wait_until(self, condition: Callable[[], bool], needed: subprocess.Popen[bytes]) -> None:
         """Waits until something is so; raises when the process that it needs ends, or it takes too long."""
         deadline = time.monotonic() + _READY_WITHIN_S
-        while not self._asked_to_stop and not condition():
+        while not self.asked_to_stop and not condition():
             code = needed.poll()
             if code is not None:
                 raise typer.Exit(code)  # it has said why
@@ -102,7 +113,7 @@ class _Family:
 
     def wait(self) -> None:
         """Waits until somebody asks to stop or a child ends."""
-        while not self._asked_to_stop:
+        while not self.asked_to_stop:
             for child in self._children:
                 code = child.poll()
                 if code is not None:

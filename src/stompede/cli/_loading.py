@@ -24,6 +24,8 @@ def load_application(name: str) -> Stompede:
     module_name, colon, path = name.partition(":")
     if not module_name or (colon and not path):
         raise ConfigurationError(f"{name!r} names no application; write module:app, for example chat:app")
+    if not all(part.isidentifier() for part in module_name.removesuffix(".py").replace("/", ".").split(".")):
+        raise ConfigurationError(f"{name!r} names no application; write module:app, for example chat:app")
     if module_name.endswith(".py"):
         right = module_name.removesuffix(".py").replace("/", ".")
         raise ConfigurationError(f"{name!r} is a file; name the module: {right}:{path or 'app'}")

@@ -69,9 +69,10 @@ def catalogue_markdown(document: Mapping[str, Any]) -> str:
     """The destinations of an AsyncAPI 3 document as a table: what a client may do there."""
     uses: dict[str, list[str]] = {}
     for operation in document.get("operations", {}).values():
-        channel = operation["channel"]["$ref"].rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         verb = "SEND" if operation["action"] == "receive" else "SUBSCRIBE"
-        uses.setdefault(channel, []).append(verb)
+        uses.setdefault(_channel_key(operation), []).append(verb)
+        if "reply" in operation:
+            uses.setdefault(_channel_key(operation["reply"]), []).append("SUBSCRIBE")
     rows = []
     for key, channel in document.get("channels", {}).items():
         messages = [_message_name(message, document) for message in channel.get("messages", {}).values()]
@@ -81,6 +82,11 @@ def catalogue_markdown(document: Mapping[str, Any]) -> str:
             (f"`{channel.get('address', key)}`", ", ".join(verbs), carries, channel.get("description", ""))
         )
     return table(("Destination", "A client may", "Messages", ""), rows)
+
+
+def _channel_key(operation: Mapping[str, Any]) -> str:
+    key: str = operation["channel"]["$ref"].rpartition("/")[2]
+    return key.replace("~1", "/").replace("~0", "~")
 
 
 def _message_name(message: Mapping[str, Any], document: Mapping[str, Any]) -> str:

@@ -16,6 +16,9 @@ _SECONDS_END: Final = 100_000_000_000.0
 1973.
 """
 
+_FIRST_S: Final = datetime.min.replace(tzinfo=UTC).timestamp()
+"""No `datetime` in UTC is older: east of Greenwich the year 1 begins in what UTC calls the year 0."""
+
 RiderId = Annotated[int, Meta(ge=0, le=MAX_RIDER_ID, description="Whole number that names the rider.")]
 Longitude = Annotated[float, Meta(ge=-180, le=180, description="Degrees east, WGS 84.")]
 Latitude = Annotated[float, Meta(ge=-90, le=90, description="Degrees north, WGS 84.")]
@@ -113,6 +116,7 @@ def moment(at: datetime | float | None, now: float, max_ahead_s: float) -> float
         return now
     if isinstance(at, datetime):
         seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        seconds = max(seconds, _FIRST_S)
     else:
         seconds = at / 1000.0 if at >= _SECONDS_END else float(at)
     return seconds if seconds <= now + max_ahead_s else now

@@ -148,6 +148,8 @@ class RiderTracking:
         at = moment(body.at, self._clock(), self.settings.max_ahead_s)
         if self._place(body, at) is Placed.OLDER:
             self._older += 1
+            if body.work_status is WorkStatus.INIT:  # the point is old, the session is not
+                await self._route(rider_id, body.work_status)
             return CommuteAnswer(rider_id)
         self._moved += 1
         update = RiderUpdate(rider_id, body.work_status, body.data, utc(at))

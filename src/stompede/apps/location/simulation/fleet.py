@@ -205,9 +205,7 @@ class Fleet:
             self._fail("invalid-answer", error)
         except SessionClosedError as error:
             self._fail("connection-lost", error)
-            await (
-                client.wait_connected()
-            )  # raises when the client is closed for good; then another one is made
+            await self._wait_connected(client)
         else:
             self._latency.record(self._passed_s() - begin)
             self._answered += 1
@@ -216,6 +214,21 @@ class Fleet:
             if not shift.begun:
                 shift.begun = True
                 self._riding += 1
+
+    async def _wait_connected(self, client: Reporter) -> None:
+        """Wait until the connection is back, at most until `stop`; raises when the client is closed for good."""
+        if self._stopping:
+            return
+        back = asyncio.ensure_future(client.wait_connected())
+        stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.add(stopped)
+        try:
+            await asyncio.wait([back, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if back.done():
+                back.result()
+        finally:
+            back.cancel()
+            self._sleepers.discard(stopped)
 
     def _fail(self, code: str, error: BaseException) -> None:
         self._errors[code] += 1
