@@ -241,3 +241,36 @@ def test_any_command_with_any_headers_is_an_event_of_its_own_or_a_violation(
         assert len(found) <= 1
         if found and not isinstance(found[0], Violation | ServerViolation):
             assert type(found[0]).__name__.upper().startswith(command[:3])
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [
+            "receipt:1", "receipt:a\\cb", "receipt:", "receipt:\\t", "receipt:a\r", "client-request-code:17",
+            "client-request-code:b\\\\", "content-length:3", "content-length:1", "content-length:03",
+            "content-length:9", "content-length:x", "Authorization:Bearer a", "Authorization:Bearer b",
+            "k:v", "k:v\r", "k",
+        ]
+    ),
+    max_size=5,
+)  # fmt: skip
+SENDS = st.lists(st.tuples(LINES, st.sampled_from(["xxx", "x", "xx\0"])), max_size=12)
+
+
+@given(version=VERSIONS, sends=SENDS, cuts=CUTS)
+def test_what_a_session_remembers_changes_nothing(
+    version: Version, sends: list[tuple[list[str], str]], cuts: list[int]
+):
+    frames = ["\n".join(["SEND", "destination:/a", *lines]) + f"\n\n{body}\0" for lines, body in sends]
+    alone: list[object] = []
+    for one in frames:
+        found = told(events(server(version), one.encode()))
+        alone += found
+        if not found or isinstance(
+            found[-1], Violation
+        ):  # it waits for octets, which the next frame would give
+            break
+    session, again = server(version), server(version)
+    assert told(events(session, *(one.encode() for one in frames)))[: len(alone)] == alone
+    data = "".join(frames).encode()
+    assert told(events(again, *splits(data, cuts))) == told(events(server(version), data))

@@ -41,7 +41,7 @@ class Head(msgspec.Struct):
             the secret ones are not among them.
         memo: a place for the server to note what it found out about this head, shared as the head is, also
             with heads that differ from it in nothing but ``receipt`` and ``client-request-code``.
-        variant: of a cached head the last one that was made of it by `varied`.
+        variant: the last head that was made from this one; see `template`.
     """
 
     command: str
@@ -92,61 +92,25 @@ def parse_head(raw: bytes, version: Version | None, limits: Limits) -> Head:
     rule = RULES.get(command)
     if rule is None or (version is not None and version not in rule.required):
         raise _unknown(command, version)
-    headers = _headers(lines, version if rule.escaped else None, escapes="\\" in text)
-    if version is Version.V1_0 or (version is None and "accept-version" not in headers):
+    del lines[0]
+    if version is Version.V1_0 or (not rule.escaped and _is_1_0(lines)):
         # Nothing in 1.0 says that the space after the colon counts, and its own examples have one.
-        headers = {name.strip(): value.strip() for name, value in headers.items()}
-    return _head(command, headers, raw, limits)
+        lines = [":".join(part.strip() for part in line.split(":", 1)) for line in lines]
+    headers = _headers(lines, version if rule.escaped else None, escapes="\\" in text)
+    return _head(rule, headers, raw, limits)
 
 
-def varied(base: Head, raw: bytes, receipt: str | None, code: str | None) -> Head:
-    """A head that differs from one that is known only in a ``receipt``, a ``client-request-code``, or both.
-
-    Args:
-        base: the known one, which has none of the two.
-        raw: the bytes of the new one.
-        receipt: its receipt.
-        code: its request code.
-    """
-    headers = base.headers.copy()  # type: ignore[attr-defined]  # a MappingProxyType
-    forwarded = base.forwarded
-    if receipt is not None:
-        headers["receipt"] = receipt
-    if code is not None:
-        headers["client-request-code"] = code
-        forwarded = MappingProxyType(
-            {**forwarded, "client-request-code": code} if forwarded else {"client-request-code": code}
-        )
-    # What the server notes on a variant would be lost with it: the next one finds it.
-    memo = base.memo
-    if memo is None and base.variant is not None:
-        memo = base.memo = base.variant.memo
-        base.variant = None
-    head = Head(
-        base.command,
-        MappingProxyType(headers),
-        raw,
-        base.destination,
-        base.content_length,
-        base.content_type,
-        receipt,
-        base.transaction,
-        base.authorization,
-        code,
-        forwarded,
-        memo,
-    )
-    if memo is None:
-        base.variant = head
-    return head
+def _is_1_0(lines: list[str]) -> bool:
+    """Whether CONNECT or CONNECTED is of 1.0: it names no version."""
+    return not any(line.startswith(("accept-version:", "version:")) for line in lines)
 
 
 def _headers(lines: list[str], version: Version | None, *, escapes: bool) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for number in range(1, len(lines)):
-        name, colon, value = lines[number].partition(":")
+    for line in lines:
+        name, colon, value = line.partition(":")
         if not colon or not name:
-            raise _no_header(lines[number])
+            raise _no_header(line)
         if escapes:
             try:
                 name = unescape(version, name)
@@ -160,12 +124,13 @@ def _headers(lines: list[str], version: Version | None, *, escapes: bool) -> dic
     return headers
 
 
-def _head(command: str, headers: dict[str, str], raw: bytes, limits: Limits) -> Head:
+def _head(rule: Rule, headers: dict[str, str], raw: bytes, limits: Limits) -> Head:
     get = headers.get
     length = get("content-length")
     authorization = None
     forwarded: dict[str, str] = {}
-    for name, value in headers.items():
+    # What a server sends is not passed on by anybody.
+    for name, value in headers.items() if rule.sender is Side.CLIENT else ():
         if name in PROTOCOL_HEADERS:
             continue
         # A name with blanks around it is another name by the specification; whoever wrote it meant the secret
@@ -176,7 +141,7 @@ def _head(command: str, headers: dict[str, str], raw: bytes, limits: Limits) -> 
         elif plain == "authorization" and authorization is None:
             authorization = value
     return Head(
-        command,
+        rule.command,
         MappingProxyType(headers),
         raw,
         get("destination"),

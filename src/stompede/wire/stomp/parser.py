@@ -226,21 +226,12 @@ class FrameDecoder:
         if end - start > self._limits.max_header_block_bytes:
             self._check_sizes(bytes(data[start : start + self._limits.max_header_block_bytes + 1]))
         raw = bytes(data[start : end + size])
-        head = self._kept(raw, gathered=progress is self._gathered)
+        head = None if self._cache is None else self._cache.find(self.version, raw)
         if head is None:
             self._check_sizes(raw[:-size])
             return self._new_head(raw)
         if next_state(self.state, head.command) is None:
             raise asking(not_now(head.command, self.state, self._side), head.receipt)
-        return head
-
-    def _kept(self, raw: bytes, *, gathered: bool) -> Head | None:
-        if self._cache is None:
-            return None
-        head = self._cache.find(self.version, raw)
-        # Of what was not gathered the hot path of the server has tried this already.
-        if head is None and gathered and self.version is not None and raw.startswith(b"SEND\n"):
-            head = self._cache.vary(self.version, raw)
         return head
 
     def _new_head(self, raw: bytes) -> Head:
@@ -249,7 +240,7 @@ class FrameDecoder:
         except FrameRefusedError as error:
             raise asking(error, receipt_in(self.version, raw)) from error.__cause__
         if self._cache is not None:
-            self._cache.offer(self.version, head, self._checked_head)
+            self._cache.offer(self.version, head)
         return head
 
     def _checked_head(self, raw: bytes) -> Head:

@@ -30,6 +30,7 @@ from stompede.wire.stomp.limits import Limits
 from stompede.wire.stomp.refusal import HEADER, VERSION, FrameRefusedError, shown
 from stompede.wire.stomp.states import State
 from stompede.wire.stomp.tables import ACK_MODES, Side
+from stompede.wire.stomp.template import Template, Templates
 from stompede.wire.stomp.versions import ALL_VERSIONS, Version, choose_version, names, parse_offer
 
 _LF: Final = 10
@@ -53,7 +54,17 @@ class ServerSession(Endpoint):
         versions: the versions that are spoken.
     """
 
-    __slots__ = ("_agreed", "_heads", "_known", "_last", "_last_raw", "_server", "_theirs", "_versions")
+    __slots__ = (
+        "_agreed",
+        "_heads",
+        "_known",
+        "_last",
+        "_last_raw",
+        "_server",
+        "_templates",
+        "_theirs",
+        "_versions",
+    )
 
     def __init__(
         self,
@@ -71,10 +82,11 @@ class ServerSession(Endpoint):
         self._versions = versions
         self._agreed: Version | None = None
         self._theirs = NO_HEART_BEAT
-        # The hot path looks into these two; outside of State.CONNECTED they hold nothing that it could find.
+        # The hot path looks into these; outside of State.CONNECTED they hold nothing that it could find.
         self._heads = _NOTHING
         self._last_raw: bytes | None = None
         self._last = _NO_HEAD
+        self._templates: Templates | None = None
 
     def next_event(self) -> ServerEvent | None:
         """The next event, or ``None`` where more bytes are needed. Parses at most one frame."""
@@ -89,12 +101,11 @@ class ServerSession(Endpoint):
             head = self._last
             body = pos + len(raw)
         else:
-            # Without a bound, many frames in one chunk would each be searched to the end of the chunk.
-            body = data.find(b"\n\n", pos, pos + self._limits.max_header_block_bytes) + 2
-            known = self._known_head(data[pos:body])
+            known = self._known_head(data, pos)
             if known is None:
                 return self._next_event()
             head = known
+            body = pos + len(known.raw)
         length = head.content_length
         end = data.find(b"\0", body) if length is None else body + length
         if end < 0 or end >= len(data) or data[end] or end - body > self._limits.max_body_bytes:
@@ -109,21 +120,18 @@ class ServerSession(Endpoint):
             self._pos = 0
         return Send(head, head.destination, data[body:end])  # type: ignore[arg-type]  # SEND requires it
 
-    def _known_head(self, raw: bytes) -> Head | None:
-        """The head of a SEND that the cache has, or that differs only in what is another on every frame."""
-        head = self._heads.get(raw)
+    def _known_head(self, data: bytes, pos: int) -> Head | None:
+        """The head of a SEND that one of the session's templates fits, or that the cache has."""
+        head = None if self._templates is None else self._templates.head_at(data, pos)
         if head is None:
-            if self.version is None or self._heads is _NOTHING or not raw.startswith(b"SEND\n"):
+            # Without a bound, many frames in one chunk would each be searched to the end of the chunk.
+            end = data.find(b"\n\n", pos, pos + self._limits.max_header_block_bytes) + 2
+            head = self._heads.get(data[pos:end])
+            if head is None or head.command != "SEND":
                 return None
-            head = self._known.vary(self.version, raw)
-            if head is None:
-                return None
-        elif head.command == "SEND":
-            self._last = head
-            self._last_raw = raw
-        else:
-            return None
         self._known.hits += 1
+        self._last = head
+        self._last_raw = head.raw
         return head
 
     def _next_event(self) -> ServerEvent | None:
@@ -149,6 +157,7 @@ class ServerSession(Endpoint):
         self.state = state
         self._heads = _NOTHING
         self._last_raw = None
+        self._templates = None
         self.forget()
 
     # Frames into events. The decoder has seen to the command, the state and the required headers.
@@ -182,6 +191,12 @@ class ServerSession(Endpoint):
     def _send(self, head: Head, body: bytes) -> Send:
         self._last = head
         self._last_raw = head.raw
+        assert self.version is not None
+        template = Template.of(head, self.version, self._limits)
+        if template is not None:
+            if self._templates is None:
+                self._templates = Templates()
+            self._templates.add(template)
         return Send(head, head.headers["destination"], body)
 
     def _subscribe(self, head: Head, _: bytes) -> Subscribe:
