@@ -147,10 +147,7 @@ async def serving(
             for each in server.servers:
                 each.close()
             await server.lifespan.shutdown()
-            for connection in list(server.server_state.connections):
-                connection.shutdown()
-            for task in list(server.server_state.tasks):
-                task.cancel()
+            await until(lambda: not server.server_state.connections, "the end of all connections")
             await until(lambda: not server.server_state.tasks, "the end of all requests")
             listener.close()
     assert not failures, failures

@@ -194,6 +194,9 @@ async def test_the_headers_of_the_handshake_are_not_kept(pair: Pair) -> None:
     assert not transport._ws.request.headers  # type: ignore[attr-defined]
 
 
+GOOD = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+
 @pytest.mark.parametrize(
     ("request_line", "headers", "status"),
     [
@@ -208,9 +211,13 @@ async def test_the_headers_of_the_handshake_are_not_kept(pair: Pair) -> None:
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
             b"403",
         ),
+        (b"GET /stomp HTTP/1.1", GOOD.replace(b"13", b"\xcb3"), b"400"),
+        (b"GET /stomp HTTP/1.1", GOOD + b"Origin: http://\xff\r\n", b"403"),
+        (b"GET /stomp HTTP/1.1", GOOD + b"Sec-WebSocket-Protocol: \xff\r\n", b"400"),
+        (b"GET /stomp HTTP/1.1", GOOD + b"Cookie: name=\xc3\xa4 \xff\r\n", b"101"),
     ],
 )
-async def test_a_handshake_that_is_none_is_refused(
+async def test_a_handshake_that_is_none_is_refused_and_strange_headers_are_no_crash(
     request_line: bytes, headers: bytes, status: bytes
 ) -> None:
     async with serving(make_app()) as served:

@@ -24,6 +24,7 @@ from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
+from stompede.server.answers import Answers
 from stompede.server.deadlines import RESOLUTION_S, Deadlines
 from stompede.server.disconnects import Disconnect, Disconnects
 from stompede.server.events import Moment
@@ -108,7 +109,8 @@ class Node:
         self.head_cache = stomp.HeadCache(settings.head_cache)
         self.outbox_counters = OutboxCounters()
         self.deadlines = Deadlines()
-        self.hub = Hub(self._hub_call_soon, secrets.token_hex(4), self._policy_of)
+        self.answers = Answers(self._call_soon)
+        self.hub = Hub(self._call_soon, secrets.token_hex(4), self._policy_of, self.answers.write)
         self.sessions: dict[str, Session] = {}
         self.users: dict[str, dict[Session, None]] = {}
         self.blocked: dict[Session, None] = {}
@@ -218,7 +220,7 @@ class Node:
         for session in [one for one in self.blocked if one.outbox.since < oldest]:
             session.overflow()
 
-    def _hub_call_soon(self, callback: Callable[[], None]) -> None:
+    def _call_soon(self, callback: Callable[[], None]) -> None:
         self._loop.call_soon(callback)
 
     def call_soon(self, callback: Callable[[], Any]) -> None:
@@ -316,7 +318,7 @@ class Node:
         """
         route = self.routes.find(operation, destination)
         if route.problem is not None:
-            raise route.problem.with_traceback(None)  # else it would grow with each raise
+            raise route.refusal(route.problem)
         if route.gate is not None:
             asking = StompSession(id="http", node_id=self.id, principal=principal)
             waits = route.gate.check(

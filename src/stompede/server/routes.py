@@ -50,6 +50,11 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     gate: Gate | None = None
     problem: Problem | None = None
 
+    @staticmethod
+    def refusal(problem: Problem) -> Problem:
+        """What to raise for `problem`: a new one, since a route is kept, and its traceback would keep the session."""
+        return Problem(problem.code, problem.detail)
+
 
 class Routes:
     """All that an application serves, as a lookup. Bounded: at most some thousand destinations are

@@ -53,7 +53,7 @@ def on_send(session: Session, event: stomp.Send) -> None:
             if route is None:
                 route = head.memo = node.routes.find("send", event.destination)
         if route.problem is not None:
-            raise route.problem.with_traceback(None)  # else it would grow with each raise
+            raise route.refusal(route.problem)
         served = route.served
         if served is None:
             waits = (
@@ -122,7 +122,7 @@ def _slowly(session: Session, event: stomp.Send) -> None:
         route = node.routes.find("send", message.destination)
         session.doing = (head, route)
         if route.problem is not None:
-            raise route.problem.with_traceback(None)  # else it would grow with each raise
+            raise route.refusal(route.problem)
         invocation = _invocation(session, route, principal, message)
         waits = None if route.gate is None else route.gate.check("send", invocation)
         if waits is not None:

@@ -84,7 +84,7 @@ def _command(event: stomp.Subscribe) -> SubscribeCommand:
 def _check(route: Route, invocation: Invocation) -> Awaitable[None] | None:
     """The guards' word; what an awaitable says comes later."""
     if route.problem is not None:
-        raise route.problem.with_traceback(None)  # else it would grow with each raise
+        raise route.refusal(route.problem)
     if route.kind is Kind.USER and invocation.principal is None:
         raise Problem("login-required", f"{route.destination} belongs to a member; this session is anonymous")
     if route.gate is None:

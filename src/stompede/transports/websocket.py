@@ -312,7 +312,10 @@ def websocket_protocol(
             admitted = admit(headers, peer[0] if peer else "", protocol.transport.is_secure, rules)
         except HandshakeRefused as refused:
             return WSUpgradeResponseWithListener(
-                WSUpgradeResponse.create_error_response(refused.status, refused.detail.encode()), None
+                WSUpgradeResponse.create_error_response(
+                    refused.status, refused.detail.encode(errors="replace")
+                ),
+                None,
             )
         connection = WebSocketConnection(acceptor, admitted.address, max_message_bytes, close_timeout_s)
         faults.connection = connection
@@ -337,14 +340,25 @@ def websocket_protocol(
             path = data[: data.find(b"\r\n")].split(b" ")[1].partition(b"?")[0].decode("latin-1")
             if path in endpoints or fallback is None:
                 del self._uvicorn
-                while data:  # the read buffer grows as it fills
-                    view = self.get_buffer(-1)
-                    part = data[: len(view)]
-                    view[: len(part)] = part
-                    data = data[len(part) :]
-                    self.buffer_updated(len(part))
+                try:
+                    self._begin(data)
+                except UnicodeError:  # of picows' answer to a header that is not UTF-8
+                    self._refuse()
             else:
                 self._hand_over(data)
+
+        def _begin(self, data: bytes) -> None:
+            while data:  # the read buffer grows as it fills
+                view = self.get_buffer(-1)
+                part = data[: len(view)]
+                view[: len(part)] = part
+                data = data[len(part) :]
+                self.buffer_updated(len(part))
+
+        def _refuse(self) -> None:
+            socket = self.transport.underlying_transport
+            socket.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            socket.close()
 
         def _hand_over(self, data: bytes) -> None:
             """Another path: the application's own WebSocket route, served by uvicorn's class."""
@@ -352,10 +366,10 @@ def websocket_protocol(
             config, server_state, app_state = self._uvicorn
             protocol = fallback(config=config, server_state=server_state, app_state=app_state)
             socket = self.transport.underlying_transport
+            # uvicorn makes this object the socket's protocol when we return; ours is a step later, before
+            # any new byte is read, and before a connection that is refused at once is told of its end.
+            asyncio.get_running_loop().call_soon(socket.set_protocol, protocol)
             protocol.connection_made(socket)
             protocol.data_received(data)
-            # uvicorn makes this object the socket's protocol when we return; ours is a step later, before any
-            # new byte is read.
-            asyncio.get_running_loop().call_soon(socket.set_protocol, protocol)
 
     return cast("type[asyncio.Protocol]", UpgradedConnection)
