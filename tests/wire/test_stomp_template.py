@@ -211,7 +211,15 @@ def test_a_head_that_is_cut_off_fits_no_template():
 
 
 @pytest.mark.parametrize(
-    "lines", [[], ["k:v"], ["content-length:1"], ["receipt:1", "receipt:2"], ["receipt:1\r"]]
+    "lines",
+    [
+        [],
+        ["k:v"],
+        ["content-length:1"],
+        ["receipt:1", "receipt:2"],
+        ["receipt:1\r"],
+        ["receipt:1\r", "receipt:2"],
+    ],
 )
 def test_a_head_that_has_nothing_to_gain_makes_no_template(lines: list[str]):
     assert Template.of(send(server(), *lines).head, Version.V1_2, Limits()) is None
