@@ -26,12 +26,14 @@ from stompede.server.policies import Conflate, SlowPolicy
 from stompede.transports.base import Framing
 from stompede.wire.stomp import Version, escape, message_parts, message_without_subscription
 
-FLUSH_BYTES: Final = (
-    256 * 1024
-)  # a tick with more bodies than this is flushed early, so that no batch grows without bound
+# A tick with more bodies than this is flushed early, so that no batch grows without bound.
+FLUSH_BYTES: Final = 256 * 1024
+_BURST_BYTES: Final = 256 * 1024  # encoded for small cohorts and not written yet
 _MAX_SHAPES: Final = 1024
+_FEW: Final = 8  # members of a cohort that is not worth a burst of its own
 
 CohortKey = tuple[Framing, Version, str | None]
+Burst = list[tuple[Callable[[bytes], None], bytes]]
 Pending = tuple[str, Message, bool]  # id, message, whether its body is text
 
 
@@ -129,6 +131,13 @@ def _pieces(pending: list[Pending], shape: Shape) -> list[bytes]:
     return pieces
 
 
+def _write_burst(burst: Burst) -> None:
+    """Writes one after the other: in turns with encoding, each would find the caches full of the other."""
+    for write, data in burst:
+        write(data)
+    burst.clear()
+
+
 def _frames(pending: list[Pending], cohort: Cohort) -> list[bytes]:
     """The frames of one cohort, one by one: for sockets that are blocked."""
     version, header = cohort.shape.version, cohort.shape.framing.header
@@ -157,6 +166,7 @@ class Hub:
         call_soon: the loop's ``call_soon``.
         id_prefix: what message ids begin with; differs at every boot, so that an id is never given twice.
         policy_of: the policy for a destination.
+        write_first: called before anything is written: what stands before it in a session is written there.
     """
 
     def __init__(
@@ -164,10 +174,12 @@ class Hub:
         call_soon: Callable[[Callable[[], None]], Any],
         id_prefix: str,
         policy_of: Callable[[str], SlowPolicy],
+        write_first: Callable[[], None] | None = None,
     ) -> None:
         self._call_soon = call_soon
         self._id_prefix = id_prefix
         self._policy_of = policy_of
+        self._write_first = write_first
         self._topics: dict[str, Topic] = {}
         self._shapes: dict[tuple[Framing, Version, int | None], Shape] = {}
         self._dirty: list[Topic] = []
@@ -278,40 +290,53 @@ class Hub:
         dirty = self._dirty
         if not dirty:
             return
+        if self._write_first is not None:
+            self._write_first()
         self._dirty = []
         self._pending_bytes = 0
         self._ticks += 1
         overflown: list[Outbox] = []
         gathered: list[Outbox] | None = [] if len(dirty) > 1 or len(dirty[0].cohorts) > 1 else None
+        burst: Burst = []
         for topic in dirty:
-            pending = topic.pending
-            topic.pending = []
-            count = len(pending)
-            delivered = 0
-            pieces_of: dict[Shape, list[bytes]] = {}
-            for cohort in topic.cohorts.values():
-                shape = cohort.shape
-                pieces = pieces_of.get(shape)
-                if pieces is None:
-                    pieces = pieces_of[shape] = _pieces(pending, shape)
-                data = cohort.sid.join(pieces)
-                delivered += len(cohort.members)
-                slow: list[Outbox] | None = None
-                for outbox in cohort.members:
-                    if outbox.blocked or (gathered is not None and outbox.topics > 1):
-                        if slow is None:
-                            slow = []
-                        slow.append(outbox)
-                    else:
-                        outbox.write(data)
-                if slow is not None:
-                    self._deliver_slowly(topic, cohort, pending, data, slow, gathered, overflown)
-            self._encoded += len(topic.cohorts)
-            self._delivered += count * delivered
+            self._write_topic(topic, burst, gathered, overflown)
+        _write_burst(burst)
         if gathered:
             self._write_gathered(gathered, overflown)
         for outbox in overflown:
             outbox.on_overflow()
+
+    def _write_topic(
+        self, topic: Topic, burst: Burst, gathered: list[Outbox] | None, overflown: list[Outbox]
+    ) -> None:
+        pending = topic.pending
+        topic.pending = []
+        delivered = 0
+        pieces_of: dict[Shape, list[bytes]] = {}
+        for cohort in topic.cohorts.values():
+            shape = cohort.shape
+            pieces = pieces_of.get(shape)
+            if pieces is None:
+                pieces = pieces_of[shape] = _pieces(pending, shape)
+            data = cohort.sid.join(pieces)
+            delivered += len(cohort.members)
+            in_burst = gathered is not None and len(cohort.members) <= _FEW
+            slow: list[Outbox] | None = None
+            for outbox in cohort.members:
+                if outbox.blocked or (gathered is not None and outbox.topics > 1):
+                    if slow is None:
+                        slow = []
+                    slow.append(outbox)
+                elif in_burst:
+                    burst.append((outbox.write, data))
+                else:
+                    outbox.write(data)
+            if slow is not None:
+                self._deliver_slowly(topic, cohort, pending, data, slow, gathered, overflown)
+            if len(burst) * len(data) > _BURST_BYTES:
+                _write_burst(burst)
+        self._encoded += len(topic.cohorts)
+        self._delivered += len(pending) * delivered
 
     def _deliver_slowly(
         self, topic: Topic, cohort: Cohort, pending: list[Pending], data: bytes, slow: list[Outbox],

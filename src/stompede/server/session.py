@@ -100,7 +100,7 @@ class Session(StompSession):
         self.last_seen = self.node.now()
 
     def process(self) -> None:
-        """Handles events until one has to wait or none is left; then writes the answers at once."""
+        """Handles events until one has to wait or none is left."""
         if self._processing:
             return
         self._processing = True
@@ -116,10 +116,6 @@ class Session(StompSession):
             self.end(Disconnects.INTERNAL.value)
         finally:
             self._processing = False
-            answers = self._answers
-            if answers is not None:
-                self._answers = None
-                self.send_bytes(answers[0] if len(answers) == 1 else b"".join(answers))
         if self.reading_paused:
             if not self.busy and not self.closed and self.node.accepting:
                 self._resume_reading()
@@ -159,15 +155,20 @@ class Session(StompSession):
     # Answers out.
 
     def write_frame(self, frame: bytes, text: bool = True) -> None:
-        """Sends one STOMP frame that may not be dropped. Those of one turn are written together."""
+        """Sends one STOMP frame that may not be dropped, at the end of this turn of the loop."""
         data = self.transport.framing.header(len(frame), text) + frame
-        if self._processing:
-            if self._answers is None:
-                self._answers = [data]
-            else:
-                self._answers.append(data)
+        if self._answers is None:
+            self._answers = [data]
+            self.node.answers.add(self)
         else:
-            self.send_bytes(data)
+            self._answers.append(data)
+
+    def write_answers(self) -> None:
+        """See `Answering`."""
+        answers = self._answers
+        if answers is not None:
+            self._answers = None
+            self.send_bytes(answers[0] if len(answers) == 1 else b"".join(answers))
 
     def send_bytes(self, data: bytes) -> None:
         """Sends what is framed already and may not be dropped."""
