@@ -12,6 +12,8 @@ from typing import Any, Final, Protocol, final
 
 MAX_WAITING: Final = 64
 """Sessions. When there are so many they are written at once, so that no answer waits for a long turn."""
+MAX_WAITING_BYTES: Final = 64 * 1024
+"""Of one session. Then its socket decides whether more is written or queued and counted."""
 
 
 class Answering(Protocol):

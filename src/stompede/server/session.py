@@ -23,6 +23,7 @@ from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
 from stompede.server import connecting, credentials, sending, silence, subscribing
+from stompede.server.answers import MAX_WAITING_BYTES
 from stompede.server.disconnects import Disconnect, Disconnects
 from stompede.server.hub import is_text
 from stompede.server.outbox import Offer, Outbox
@@ -157,11 +158,14 @@ class Session(StompSession):
     def write_frame(self, frame: bytes, text: bool = True) -> None:
         """Sends one STOMP frame that may not be dropped, at the end of this turn of the loop."""
         data = self.transport.framing.header(len(frame), text) + frame
-        if self._answers is None:
+        answers = self._answers
+        if answers is None:
             self._answers = [data]
             self.node.answers.add(self)
         else:
-            self._answers.append(data)
+            answers.append(data)
+            if len(answers) * len(data) > MAX_WAITING_BYTES:
+                self.write_answers()
 
     def write_answers(self) -> None:
         """See `Answering`."""
