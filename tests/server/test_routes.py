@@ -110,3 +110,12 @@ def test_guards_of_topics_stand_at_the_route(routes: Routes) -> None:
 def test_user_destinations_may_be_subscribed_to(routes: Routes) -> None:
     assert routes.find("subscribe", "/session/queue/replies").kind is Kind.SESSION
     assert routes.find("subscribe", "/user/queue/offers").kind is Kind.USER
+
+
+def test_a_problem_that_is_kept_holds_no_frames(routes: Routes) -> None:
+    route = routes.find("send", "/nowhere")
+    assert route.problem is not None
+    assert route.problem.__traceback__ is None
+    refusal = route.refusal(route.problem)
+    assert refusal is not route.problem
+    assert (refusal.code, refusal.detail) == (route.problem.code, route.problem.detail)

@@ -93,7 +93,7 @@ class Routes:
             check_destination(destination, max_length=self._max_destination)
             self._check_use(operation, kind, destination)
         except Problem as problem:
-            return Route(destination, kind, problem=problem)
+            return Route(destination, kind, problem=problem.with_traceback(None))
         gate = self._guards.gate(self._prefixes.canonical(destination))
         if kind is not Kind.APP:
             return Route(destination, kind, gate=gate)

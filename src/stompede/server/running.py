@@ -131,6 +131,8 @@ class _Carrier:
                     failure = error
                 self._work = None
                 self._runner.finished(self, finish, result, failure)
+                # A carrier that waits for work keeps nothing of the last session alive.
+                del coro, context, waits_for, finish, result, failure
             while self.task.uncancel():  # the next handler begins without the last one's cancellation
                 pass
             if self.dismissed:
