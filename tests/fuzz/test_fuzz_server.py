@@ -101,7 +101,7 @@ async def fuzz(url: str, process: Process, clients: int, at_once: int) -> None:
 def run(clients: int, at_once: int) -> None:
     settings = (
         "max_body_bytes=20000", "max_message_bytes=60000", "max_header_line_bytes=2000",
-        "connect_timeout_s=2", "close_timeout_s=1",
+        "connect_timeout_s=2", "close_timeout_s=1", "head_cache=200",
     )  # fmt: skip
     arguments = [part for setting in settings for part in ("--set", setting)]
     with stompede_serve("fuzzed_app:app", *arguments, PYTHONPATH=str(Path(__file__).parent)) as (
