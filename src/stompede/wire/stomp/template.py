@@ -1,9 +1,9 @@
 """Heads of SENDs that differ only in what is another on every frame.
 
-A client's SENDs repeat their head but for three lines: ``content-length``, which goes with the body, ``receipt``, and
-``client-request-code``. A template is a head that was parsed, with holes where those values stand. Held against the octets that
-come it is a handful of comparisons, where parsing them costs several times as much. What is odd in any way is left to the parser,
-which takes it or refuses it in the right words.
+A client's SENDs repeat their head but for three lines: ``content-length``, which goes with the body, ``receipt``,
+and ``client-request-code``. A template is a head that was parsed, with holes where those values stand. Held against
+the octets that come it is a handful of comparisons, where parsing them costs several times as much. What is odd in
+any way is left to the parser, which takes it or refuses it in the right words.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Template:
 
         Args:
             head: of a SEND, parsed and found right.
-            version: the version that is spoken. 1.0 trims what stands around names and values, so it has no templates.
+            version: the version that is spoken. 1.0 trims what stands around names and values, so it has no
+                templates.
             limits: what heads must keep.
 
         Returns:
