@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("stompede.serve")
 
-# Python's default of 700 new objects is reached by 25 new sessions. When 9,000 connect, that made it walk through
-# all live objects ten times: a third of the whole work, and pauses of 60 ms and more.
-_GC_THRESHOLDS: Final = (10_000, 10, 10)
+# Python's defaults (700, 10, 10) are reached by 25 new sessions. When 9,000 connect, they made the collector walk
+# through all live objects ten times: a third of the whole work. The first two generations stay small here, so that a
+# pass takes milliseconds, and the third waits for a million objects; what ends is freed without it.
+_GC_THRESHOLDS: Final = (2_000, 5, 100)
 
 
 class _Server(uvicorn.Server):

@@ -221,6 +221,11 @@ class Outbox:
         self._counters.queued_bytes -= self._bytes
         self._bytes = 0
         self._queue = None
+        self.on_overflow = _nothing  # the session is freed at once, without the garbage collector
+
+
+def _nothing() -> None:
+    """Stands for ``on_overflow`` when the session has ended."""
 
 
 _CUT: Final = Cut()

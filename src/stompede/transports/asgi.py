@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, Final
 
-from stompede.transports.base import Acceptor, Receiver
+from stompede.transports.base import NOBODY, Acceptor, Receiver
 from stompede.transports.handshake import HandshakeRefused, Rules, admit
 from stompede.transports.websocket import WEBSOCKET
 
@@ -129,7 +129,8 @@ class AsgiConnection:
         code, reason = self._peer_close
         if code in _VIOLATIONS and self._closing is None:
             self.receiver.broke(code, reason)
-        self.receiver.lost(None if code == _LOST else code, reason)
+        receiver, self.receiver = self.receiver, NOBODY
+        receiver.lost(None if code == _LOST else code, reason)
 
     async def _read(self, receive: Receive) -> None:
         while True:

@@ -12,7 +12,7 @@ what one call of `write` gave it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Framing(Protocol):
@@ -107,6 +107,37 @@ class Receiver(Protocol):
         came.
         """
         ...
+
+
+class _Nobody:
+    """The receiver of a connection that has ended.
+
+    Session and transport know each other; once one of them does not, both are freed at once. Left to the garbage
+    collector, thousands that end together would wait for its longest pass.
+    """
+
+    __slots__ = ()
+
+    def received(self, data: bytes) -> None:
+        """See `Receiver`."""
+
+    def alive(self) -> None:
+        """See `Receiver`."""
+
+    def paused(self) -> None:
+        """See `Receiver`."""
+
+    def resumed(self) -> None:
+        """See `Receiver`."""
+
+    def broke(self, code: int, reason: str) -> None:
+        """See `Receiver`."""
+
+    def lost(self, code: int | None, reason: str) -> None:
+        """See `Receiver`."""
+
+
+NOBODY: Final[Receiver] = _Nobody()
 
 
 class Acceptor(Protocol):

@@ -33,6 +33,11 @@ def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
             self._stop_timer()
             super().connection_lost(exc)
 
+        def handle_websocket_upgrade(self) -> None:
+            super().handle_websocket_upgrade()
+            # The two refer to each other: apart they are freed at once, without the garbage collector.
+            self.parser = None  # type: ignore[assignment]  # nothing comes to be parsed any more
+
         def _stop_timer(self) -> None:
             if self._first_request is not None:
                 self._first_request.cancel()

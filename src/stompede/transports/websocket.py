@@ -30,7 +30,7 @@ from picows import (
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stub leaves the class out
 
-from stompede.transports.base import Acceptor, Framing, Receiver
+from stompede.transports.base import NOBODY, Acceptor, Framing, Receiver
 from stompede.transports.handshake import HandshakeRefused, Rules, admit
 from stompede.wire.websocket import (
     MessageAssembler,
@@ -194,7 +194,9 @@ class WebSocketConnection(WSListener):
             self._close_timer.cancel()
             self._close_timer = None
         code, reason = self._peer_close
-        self.receiver.lost(code, reason)
+        receiver, self.receiver = self.receiver, NOBODY
+        del self._ws  # which knows this object as its listener
+        receiver.lost(code, reason)
 
     def pause_writing(self) -> None:
         self.receiver.paused()
@@ -234,7 +236,8 @@ class WebSocketConnection(WSListener):
         """See `Transport`."""
         self._closing = True
         self.write = _discard
-        self._ws.disconnect(False)
+        if self.receiver is not NOBODY:
+            self._ws.disconnect(False)
 
 
 class _Faults:
