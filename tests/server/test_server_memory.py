@@ -64,3 +64,18 @@ async def test_a_session_that_ended_is_garbage(serve: Serve, life: object) -> No
     node = served.node
     left = [node.sessions, node.transports, node.users, node.blocked, node.hub, node.deadlines]
     assert [len(each) for each in left] == [0] * 6  # type: ignore[arg-type]
+
+
+async def test_a_session_that_ended_is_freed_without_the_garbage_collector(serve: Serve) -> None:
+    served = await serve(make_app())
+    client = await served.client()
+    session = weakref.ref(served.session(client))
+    await client.subscribe("/topic/a")
+    await client.request("SEND", {"destination": "/topic/a"}, "x")
+    gc.collect()
+    gc.disable()
+    try:
+        client.drop()
+        await until(lambda: session() is None, "the end of the session's memory")
+    finally:
+        gc.enable()

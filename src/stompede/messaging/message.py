@@ -9,7 +9,7 @@ import msgspec
 from stompede._types import NO_HEADERS
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message with the destination it was sent or published to.
 
     Attributes:
