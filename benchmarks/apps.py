@@ -1,4 +1,4 @@
-"""The application under test: a topic, and typed handlers that answer. Everything else is as it comes."""
+"""The application under test: topics, and typed handlers that publish or answer. All else is as it comes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ app = Stompede()
 @app.message("/ping")
 async def ping(body: Ping) -> Pong:
     """Anybody may ask."""
+    return Pong(body.text)
+
+
+@app.message("/say", publish="/topic/said")
+async def say(body: Ping) -> Pong:
+    """What anybody says goes to all who listen."""
     return Pong(body.text)
 
 

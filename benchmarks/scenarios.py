@@ -20,6 +20,8 @@ BODY_BYTES: Final = 200
 CONNECT: Final = r"CONNECT\naccept-version:1.2\nhost:localhost\nheart-beat:0,0\n\n\0"
 CONNECT_BEATING: Final = r"CONNECT\naccept-version:1.2\nhost:localhost\nheart-beat:10000,10000\n\n\0"
 TOPIC: Final = "/topic/bench"
+JSON_BODY: Final = '{"text":"%m"}'
+JSON_MARK_BYTES: Final = BODY_BYTES - len(JSON_BODY) + 2
 
 
 class Kind(Enum):
@@ -99,6 +101,17 @@ def fan_out(window: int, identifier: str = "0") -> Load:
     )
 
 
+def said(window: int) -> Load:
+    """The same through a typed handler that publishes what it returns."""
+    load = fan_out(window)
+    return replace(
+        load,
+        subscribe=subscribe("0", "/topic/said"),
+        publish=send("/app/say", "content-type:application/json", body=JSON_BODY),
+        body_bytes=JSON_MARK_BYTES,
+    )
+
+
 def own_topics() -> Load:
     """1,000 clients, each the only subscriber of a topic of its own, to which it publishes itself."""
     own = TOPIC + "/%d"
@@ -109,9 +122,8 @@ def own_topics() -> Load:
 
 def ask(destination: str, *headers: str, code: str = "%d", tokens: bool = False) -> Load:
     """200 clients, each asks and waits for its answer."""
-    template = '{"text":"%m"}'
     script = send(
-        destination, "content-type:application/json", f"client-request-code:{code}", *headers, body=template
+        destination, "content-type:application/json", f"client-request-code:{code}", *headers, body=JSON_BODY
     )
     return Load(
         subscribers=200,
@@ -119,7 +131,7 @@ def ask(destination: str, *headers: str, code: str = "%d", tokens: bool = False)
         subscribe=subscribe("0", "/session/queue/replies"),
         publish=script,
         answers=True,
-        body_bytes=BODY_BYTES - len(template) + 2,
+        body_bytes=JSON_MARK_BYTES,
         tokens=token_file(200) if tokens else None,
     )
 
@@ -149,6 +161,14 @@ def scenarios() -> list[Scenario]:
 
 def _fan_outs() -> Iterator[Scenario]:
     yield Scenario("fanout-8", "Fan-out, 8 in flight, against bare ticks", fan_out(8), "ticks", ratio=0.80)
+    yield Scenario(
+        "fanout-handler",
+        "Fan-out through a typed handler, 8 in flight, against bare ticks",
+        said(8),
+        "ticks",
+        fan_out(8),
+        ratio=0.80,
+    )
     yield Scenario("fanout-64", "Fan-out, 64 in flight, against bare ticks", fan_out(64), "ticks", ratio=0.80)
     yield Scenario(
         "fanout-64-sends",
