@@ -173,27 +173,24 @@ def _p99_beside(reports: Sequence[Report]) -> Spread:
 
 
 _PAGE: Final = """\
-# Benchmark results
+<!-- Written by `make bench`; change benchmarks/, not this. -->
 
-<!-- Written by `make bench`; change benchmarks/, not this page. -->
+## Results
 
-Measured at commit `{commit}` on {cpu}, {cores} cores, {kernel}; {versions}.
+Commit `{commit}` on {cpu}, {cores} cores, {kernel}; {versions}.
 
-Server on one core, load on the other, loopback, 200-byte bodies, 1,000 subscribers unless said. Medians of
-{pairs} interleaved pairs, each against its baseline in the same run: compare the ratios, not the figures, which
-depend on the machine and on what else it does. Per CPU-second is steadier.
+Loopback, 200-byte bodies, 1,000 subscribers unless said; medians of {pairs} pairs. Compare the ratios, not the
+figures, which depend on the machine and on what else it does. The ratio per second of the server's CPU time is the
+steadier one.
 
 {table}
 
 {storm}
-
-Every run counts, for each client by itself, what it should have got against what it got: nothing missing,
-nothing twice, nothing out of order, no answer to another client. A run that differs fails.
 """
 
 
 def page(outcomes: Sequence[Outcome], about: Mapping[str, Any]) -> str:
-    """The page of the documentation."""
+    """What the documentation includes."""
     return _PAGE.format(
         commit=about["commit"],
         **about["machine"],
