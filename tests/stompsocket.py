@@ -140,14 +140,14 @@ class StompSocket:
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, (target.hostname, target.port))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         protocol = ClientProtocol(parse_uri(url), subprotocols=list(subprotocols) or None, max_size=None)
         self = cls(sock, protocol)
         request = protocol.connect()
         request.headers.update(Headers(headers))
         protocol.send_request(request)
         try:
+            await asyncio.get_running_loop().sock_connect(sock, (target.hostname, target.port))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._flush()
             while (response := self._response()) is None:
                 await self._read()
