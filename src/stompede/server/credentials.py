@@ -102,7 +102,8 @@ def accept(session: Session, principal: Principal) -> Principal:
         return principal
     if current is None:
         session.set_principal(principal)
-        session.node.users.setdefault(principal.name, {})[session] = None
+        if not session.closed:  # it may have ended while its login was proved
+            session.node.users.setdefault(principal.name, {})[session] = None
     elif current.name != principal.name:
         raise AuthenticationError(
             "principal-mismatch", f"this session belongs to {current.name}; connect anew as {principal.name}"
@@ -111,5 +112,6 @@ def accept(session: Session, principal: Principal) -> Principal:
         session.set_principal(principal)
     else:
         return principal  # an older token that still counts proves this frame, and shortens nothing
-    subscribing.renewed(session)
+    if not session.closed:
+        subscribing.renewed(session)
     return principal

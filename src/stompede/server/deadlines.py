@@ -10,6 +10,9 @@ from __future__ import annotations
 import math
 from typing import Final, Protocol
 
+import structlog
+
+log = structlog.get_logger("stompede.deadlines")
 RESOLUTION_S: Final = 0.25
 
 
@@ -17,7 +20,7 @@ class Timed(Protocol):
     """What waits in a bucket."""
 
     def on_deadline(self, now: float) -> float | None:
-        """Does what is due; returns when to be called again, or ``None`` for never. Must not raise."""
+        """Does what is due; returns when to be called again, or ``None`` for never."""
         ...
 
 
@@ -69,7 +72,11 @@ class Deadlines:
             self._last += 1
             for timed in self._buckets.pop(self._last, ()):
                 called += 1
-                again = timed.on_deadline(now)
+                try:
+                    again = timed.on_deadline(now)
+                except Exception:  # costs the one, not all that share its bucket
+                    log.exception("a deadline failed")
+                    continue
                 if again is not None:
                     self.add(timed, again)
         return called

@@ -218,17 +218,24 @@ class Hub:
         """Adds a subscriber. What is published from now on reaches it; what this tick has gathered already
         does not.
         """
+        self.settle(destination)
         topic = self._topics.get(destination)
         if topic is None:
             topic = self._topics[destination] = Topic(destination, self._policy_of(destination))
-        elif topic.pending:
-            self.flush()
         cohort = topic.cohorts.get(key)
         if cohort is None:
             cohort = topic.cohorts[key] = self._new_cohort(key)
         cohort.members[outbox] = None
         outbox.topics += 1
         self._subscriptions += 1
+
+    def settle(self, destination: str) -> None:
+        """Delivers what this tick has gathered for a destination. Afterwards the destination may be gone: a
+        subscriber that overflows is cut, and it may have been the last one.
+        """
+        topic = self._topics.get(destination)
+        if topic is not None and topic.pending:
+            self.flush()
 
     def _new_cohort(self, key: CohortKey) -> Cohort:
         framing, version, subscription = key
@@ -353,6 +360,10 @@ class Hub:
                     gathered.append(outbox)
                 else:
                     outbox.gathered.append(data)
+                outbox.gathered_bytes += len(data)
+                if outbox.gathered_bytes > FLUSH_BYTES:  # else one message times many ids would be one write
+                    parts, outbox.gathered, outbox.gathered_bytes = outbox.gathered, [], 0
+                    outbox.write(b"".join(parts))
                 continue
             if frames is None:
                 frames = _frames(pending, cohort)
@@ -366,7 +377,8 @@ class Hub:
         for outbox in gathered:
             parts = outbox.gathered
             outbox.gathered = None
-            if parts is not None and not outbox.closed:
+            outbox.gathered_bytes = 0
+            if parts and not outbox.closed:
                 if outbox.blocked:  # by one of our own writes of this tick
                     if outbox.offer(b"".join(parts), DEFAULT_POLICY, None) is Offer.OVERFLOW:
                         overflown.append(outbox)

@@ -168,8 +168,8 @@ class Node:
         if not self.accepting and self._ticker is None:
             return
         self.accepting = False
-        for session in list(self.sessions.values()):
-            session.transport.pause_reading()
+        for session in list(self.transports):  # those that have not sent CONNECT, too
+            session.stop_reading()
         try:
             async with asyncio.timeout(self.settings.shutdown_timeout_s):
                 await self.runner.wait_empty()
@@ -337,6 +337,9 @@ class Node:
         """Puts a topic subscription into the hub; the awaitable ends when the bus listens for it."""
         destination = subscription.destination
         ready = None
+        self.hub.settle(destination)  # it may end the last subscriber, and with it what the bus listens for
+        if session.closed:  # or this very session
+            return None
         if destination not in self.hub:
             if len(self.hub) >= self.settings.max_topics:
                 raise Problem("unavailable", "this node has no room for another destination (max_topics)")

@@ -72,6 +72,7 @@ class Outbox:
         "blocked",
         "closed",
         "gathered",
+        "gathered_bytes",
         "on_overflow",
         "since",
         "topics",
@@ -91,6 +92,7 @@ class Outbox:
         self.topics = 0
         self.since = 0.0
         self.gathered: list[bytes] | None = None
+        self.gathered_bytes = 0
         self.on_overflow = on_overflow
         self._queue: OrderedDict[Hashable, _Waiting] | None = None
         self._bytes = 0

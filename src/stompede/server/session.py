@@ -123,9 +123,14 @@ class Session(StompSession):
         elif self.busy and self.wire.buffered_bytes > self.node.settings.inbound_bytes:
             self._pause_reading()
 
-    def _pause_reading(self) -> None:
+    def stop_reading(self) -> None:
+        """The node stops: nothing more is read, and the client's silence is not held against it."""
+        if not (self.closed or self.reading_paused):
+            self._pause_reading(counted=False)
+
+    def _pause_reading(self, *, counted: bool = True) -> None:
         self.reading_paused = True
-        self.node.readers_paused += 1
+        self.node.readers_paused += counted
         self.transport.pause_reading()
         self.wire.suspend_receiving()
 
@@ -134,6 +139,8 @@ class Session(StompSession):
         now = self.last_seen = self.node.now()
         self.transport.resume_reading()
         self.wire.resume_receiving(now)
+        if self.connected:
+            self.look_again(now + 3600)  # the client's interval counts anew; the bucket may be a minute away
 
     # Work that waits.
 
@@ -224,6 +231,7 @@ class Session(StompSession):
     def violation(self, event: stomp.Violation) -> None:
         """The client broke the protocol: says so and closes."""
         row = Disconnects.LIMIT if event.code == "limit" else Disconnects.PROTOCOL
+        subscribing.drop_all(self)
         headers = "\n".join(f"{name}:{value}" for name, value in _told(row).items())
         self.write_frame(event.error.replace(b"ERROR\n", f"ERROR\n{headers}\n".encode(), 1))
         self.end(row.value, detail=event.detail)
@@ -245,6 +253,9 @@ class Session(StompSession):
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         """Sends an ERROR frame and closes."""
+        subscribing.drop_all(self)  # what the hub has gathered goes out first: nothing may follow an ERROR
+        if self.closed:  # by an overflow on the way
+            return
         told = {**_told(row), **headers}
         self.write_frame(self.wire.send_error(message, receipt_id=receipt_id, headers=told))
         self.end(row.value, detail=message)
@@ -363,6 +374,7 @@ class Session(StompSession):
         self._say_goodbye(self.doing[0])
 
     def _say_goodbye(self, event: stomp.Disconnect) -> None:
+        subscribing.drop_all(self)
         self.receipt(event.head)
         self.end(Disconnects.NORMAL.value)
 

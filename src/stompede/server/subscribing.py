@@ -187,6 +187,8 @@ def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
         session.receipt(event.head)
         return
     ready = node.subscribe(session, subscription)
+    if session.closed:
+        return
     session.subscriptions[event.id] = subscription
     if subscription.guarded:
         renewed(session)
@@ -288,16 +290,19 @@ def renewed(session: Session) -> None:
         left_s = principal.expires_at - node.unix_now() + node.settings.token_grace_s
         session.credentials_deadline = node.now() + left_s
         session.look_again(session.credentials_deadline)
-    for subscription in session.subscriptions.values():
-        if subscription.suspended:
-            _resume(session, subscription)
+    if principal is None or principal.expires_at is None or session.node.unix_now() < principal.expires_at:
+        for subscription in session.subscriptions.values():
+            if subscription.suspended:
+                _resume(session, subscription)
 
 
 def suspend_guarded(session: Session) -> None:
     """The token ran out and its grace is over: guarded destinations are delivered no more, and the client is
     told.
     """
-    for subscription in session.subscriptions.values():
+    for subscription in list(session.subscriptions.values()):  # telling may end a slow session
+        if session.closed:
+            return
         if subscription.guarded and not subscription.suspended and subscription.kind is not Kind.APP:
             subscription.suspended = True
             if subscription.cohort is not None:

@@ -1,33 +1,60 @@
-"""uvicorn's HTTP protocol with a time limit for the first request."""
+"""uvicorn's HTTP protocol with limits for the head of a request, in time and in bytes."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_MAX_HEAD_BYTES: Final = 64 * 1024  # several times what browsers, proxies and tokens make of it
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
 
 
 def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
     """Builds the class for uvicorn's ``http`` option.
 
-    uvicorn waits without end for the first request of a connection; here the connection is closed when the
-    head of the request, a WebSocket handshake or any other, is not complete in time.
+    uvicorn waits without end for the head of a request once its first byte is there, and takes any length of it;
+    here the connection is closed when the head, of a WebSocket handshake or any other request, is not complete
+    in time or is too long.
 
     Args:
-        handshake_timeout_s: seconds from the accepted connection to the end of the request's head.
+        handshake_timeout_s: seconds from the accepted connection, or from the first byte of a further request,
+            to the end of the request's head.
     """
 
     class TimedHttpProtocol(HttpToolsProtocol):
-        _first_request: asyncio.TimerHandle | None = None
+        _head_timer: asyncio.TimerHandle | None = None
+        _head_bytes = 0  # since the parser last told of anything whole; trailers count, too
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._first_request = self.loop.call_later(handshake_timeout_s, transport.abort)
+            self._start_timer()
+
+        def data_received(self, data: bytes) -> None:
+            if self.cycle is not None and self.cycle.response_complete:
+                self._start_timer()  # a further request begins
+            self._head_bytes += len(data)
+            super().data_received(data)
+            if self._head_bytes > _MAX_HEAD_BYTES and not self.transport.is_closing():
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
 
         def on_headers_complete(self) -> None:
             self._stop_timer()
+            self._head_bytes = 0
             super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            self._head_bytes = 0
+            super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            self._stop_timer()
+            self._head_bytes = 0
+            super().on_message_complete()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_timer()
@@ -38,9 +65,13 @@ def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
             # The two refer to each other: apart they are freed at once, without the garbage collector.
             self.parser = None  # type: ignore[assignment]  # nothing comes to be parsed any more
 
+        def _start_timer(self) -> None:
+            if self._head_timer is None:
+                self._head_timer = self.loop.call_later(handshake_timeout_s, self.transport.abort)
+
         def _stop_timer(self) -> None:
-            if self._first_request is not None:
-                self._first_request.cancel()
-                self._first_request = None
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
 
     return cast("type[asyncio.Protocol]", cast(Any, TimedHttpProtocol))

@@ -81,8 +81,10 @@ class WebSocketConnection(WSListener):
         "_closing",
         "_max_message_bytes",
         "_peer_close",
+        "_pong",
         "_socket",
         "_unreadable",
+        "_write_paused",
         "_ws",
         "address",
         "receiver",
@@ -104,6 +106,8 @@ class WebSocketConnection(WSListener):
         self._max_message_bytes = max_message_bytes
         self._peer_close: tuple[int | None, str] = (None, "")
         self._unreadable: tuple[int, str] | None = None
+        self._write_paused = False
+        self._pong: bytes | None = None
 
     # What picows tells.
 
@@ -161,7 +165,12 @@ class WebSocketConnection(WSListener):
             self.close(1000 if code is None else code, "")
             self._ws.disconnect()
         elif kind is WSMsgType.PING:
-            self._ws.send_pong(frame.get_payload_as_bytes())
+            if self._write_paused:
+                # RFC 6455 section 5.5.3: only the most recent ping need be answered. Else who pings and
+                # does not read would fill our memory.
+                self._pong = frame.get_payload_as_bytes()
+            else:
+                self._ws.send_pong(frame.get_payload_as_bytes())
             self.receiver.alive()
         elif kind is WSMsgType.PONG:
             self.receiver.alive()
@@ -199,10 +208,16 @@ class WebSocketConnection(WSListener):
         receiver.lost(code, reason)
 
     def pause_writing(self) -> None:
+        self._write_paused = True
         self.receiver.paused()
 
     def resume_writing(self) -> None:
-        self.receiver.resumed()
+        self._write_paused = False
+        pong, self._pong = self._pong, None
+        if pong is not None and not self._closing:
+            self._ws.send_pong(pong)
+        if not self._write_paused:
+            self.receiver.resumed()
 
     # What the receiver asks for.
 
