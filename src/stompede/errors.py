@@ -112,10 +112,11 @@ class BusError(StompedeError):
 
 
 class RequestError(StompedeError):
-    """The server answered a frame of this client with a soft error.
+    """The server answered a frame of this client with a soft error, or a request not at all.
 
     Attributes:
-        code: stable error code, see the table of error codes in the documentation.
+        code: stable error code, see the table of error codes in the documentation; ``no-reply``, which the client
+            itself says, where the server confirmed a request without an answer.
         detail: the server's sentence.
         error_id: id under which the server's log has the details, if given.
         client_request_code: what the client sent along, if anything.

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from serving import make_app
-from stompede import Answer, Command, ConfigurationError, Conflate, RequestError, Stompede, StompSession, testing
+from stompede import (
+    Answer,
+    Command,
+    ConfigurationError,
+    Conflate,
+    RequestError,
+    Stompede,
+    StompSession,
+    testing,
+)
 from stompede.messaging.problem import Problem
 
 
@@ -65,7 +74,9 @@ REGISTRATIONS: dict[str, Callable[[Stompede], object]] = {
 
 
 @pytest.mark.parametrize("register", REGISTRATIONS.values(), ids=REGISTRATIONS.keys())
-async def test_nothing_is_registered_while_the_application_runs(register: Callable[[Stompede], object]) -> None:
+async def test_nothing_is_registered_while_the_application_runs(
+    register: Callable[[Stompede], object],
+) -> None:
     app = make_app()
     async with app.running():
         with pytest.raises(ConfigurationError, match="runs already; register everything before it starts"):
@@ -74,7 +85,9 @@ async def test_nothing_is_registered_while_the_application_runs(register: Callab
 
 @pytest.mark.parametrize("slow", [Conflate, "conflate", 1])
 def test_a_policy_that_is_none_is_refused(slow: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"is no policy; write Cut\(\), DropOldest\(\) or Conflate\(\)"):
+    with pytest.raises(
+        ConfigurationError, match=r"is no policy; write Cut\(\), DropOldest\(\) or Conflate\(\)"
+    ):
         make_app().destination("/topic/positions", slow=slow)
 
 

@@ -138,6 +138,7 @@ async def test_a_request_that_the_server_refuses_raises_its_code_detail_and_erro
 
 
 async def test_a_request_without_an_answer_times_out_and_a_late_answer_disturbs_nobody(peer: Peer) -> None:
+    peer.no_receipts_for.add("/app/lost")
     async with connect(peer.url) as client:
         with pytest.raises(TimeoutError):
             await client.request("/app/lost", b"x", timeout_s=0.02)

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from contextlib import suppress
 from typing import Annotated
 
@@ -166,6 +167,39 @@ async def test_the_end_of_a_blocking_dependency_has_a_pool_of_its_own_that_never
 
     assert await bound(handler, pool=run, close_blocking=close).call(invocation()) == 1
     assert (run.ran, close.ran) == (["_open"], ["__exit__"])
+
+
+async def test_what_a_thread_opens_after_its_message_was_given_up_is_closed():
+    loop = asyncio.get_running_loop()
+    opening, closed = asyncio.Event(), asyncio.Event()
+    go_on = threading.Event()
+    log = []
+
+    def resource():
+        loop.call_soon_threadsafe(opening.set)
+        go_on.wait(10)
+        try:
+            yield "resource"
+        except BaseException as error:
+            log.append(type(error).__name__)
+            raise
+        finally:
+            log.append("closed")
+            loop.call_soon_threadsafe(closed.set)
+
+    async def handler(it: Annotated[str, Depends(resource)]):
+        log.append("handled")
+
+    task = asyncio.create_task(call(handler))
+    async with asyncio.timeout(10):
+        await opening.wait()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        assert log == []
+        go_on.set()
+        await closed.wait()
+    assert log == ["StompedeError", "closed"]
 
 
 async def test_an_exception_of_the_handler_is_thrown_into_what_is_open():

@@ -1,3 +1,4 @@
+import asyncio
 import inspect
 from typing import Annotated
 
@@ -138,6 +139,24 @@ async def test_a_guard_that_forgets_to_await_lets_nobody_pass():
         await allowed(guards, "subscribe", "/topic/a")
     with pytest.raises(TypeError, match="await it there"):
         await allowed(guards, "subscribe", "/topic/b")
+
+
+async def test_an_async_guard_that_forgets_to_await_lets_nobody_pass():
+    async def forgot(who: Principal | None):
+        return slow_no()
+
+    async def forgot_a_future() -> bool:
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(False)
+        return future
+
+    for entries in (
+        [("/topic/a", forgot)],
+        [("/topic/a", forgot_a_future)],
+        [("/topic/a", yes), ("/topic/a", slow_yes), ("/topic/a", forgot)],
+    ):
+        with pytest.raises(TypeError, match=r"forgot.* returned (coroutine|Future); await it there"):
+            await allowed(guards_of(*entries), "send", "/topic/a")
 
 
 async def test_a_guard_that_forgets_to_return_denies():

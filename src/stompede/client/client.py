@@ -265,6 +265,8 @@ class Client:
     ) -> Any:
         """Sends a message and waits for the handler's answer.
 
+        It asks for a RECEIPT, too: where that comes first, there was nothing to answer.
+
         Args:
             destination: of a handler that answers the asking session.
             body: as for `send`.
@@ -274,7 +276,8 @@ class Client:
             timeout_s: longest wait in seconds; for ever where ``None``.
 
         Raises:
-            RequestError: the server answered with a soft error.
+            RequestError: the server answered with a soft error; or, with the code ``no-reply``, it confirmed the
+                request without an answer: the handler returned nothing, or the destination has no handler.
             RemoteProtocolError: the answer does not have the type that was asked for.
             TimeoutError: no answer in time.
             LimitError: as for `send`.
@@ -284,7 +287,10 @@ class Client:
         courier = self._open().courier
         code = courier.next_name()
         frame = Outgoing(
-            "SEND", *encode_send(destination, body, {**headers, REQUEST_CODE: code}, content_type), code=code
+            "SEND",
+            *encode_send(destination, body, {**headers, REQUEST_CODE: code}, content_type),
+            receipt=courier.next_name(),
+            code=code,
         )
         frame.outcome = asyncio.get_running_loop().create_future()
         async with asyncio.timeout(timeout_s):

@@ -33,6 +33,7 @@ from stompede.errors import LimitError, RequestError, SessionClosedError
 logger: Final = logging.getLogger("stompede.client")
 
 EXPIRED: Final = "token-expired"
+NO_REPLY: Final = "no-reply"
 
 
 class Wire(Protocol):
@@ -290,6 +291,9 @@ class Courier:
             return
         if frame.command == "SUBSCRIBE":
             self._answered(frame, None)
+        elif frame.code is not None:
+            # The answer would have come before it.
+            frame.fail(RequestError(NO_REPLY, "the request was handled, but not answered", None, frame.code))
         else:
             frame.succeed(None)
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final, final
 
-from stompede.errors import LimitError, LocalProtocolError
+from stompede.errors import ConfigurationError, LimitError, LocalProtocolError
 from stompede.messaging.codecs import encode
 
 # Headers that the client itself writes.
@@ -142,7 +142,8 @@ class SendQueue:
 
 @final
 class InFlight:
-    """Frames that were written and wait for the server's word, by receipt and by request code.
+    """Frames that were written and wait for the server's word, by receipt and by request code; a request has
+    both.
 
     A frame stays until its RECEIPT, answer or error arrives, the one who waits goes away, or the connection
     ends.
@@ -153,13 +154,13 @@ class InFlight:
         self._by_code: dict[str, Outgoing] = {}
 
     def __len__(self) -> int:
-        return len(self._by_receipt) + len(self._by_code)
+        return len({*self._by_receipt.values(), *self._by_code.values()})
 
     def add(self, frame: Outgoing) -> None:
         """Remembers a frame that is written now."""
         if frame.receipt is not None:
             self._by_receipt[frame.receipt] = frame
-        elif frame.code is not None:
+        if frame.code is not None:
             self._by_code[frame.code] = frame
 
     def discard(self, frame: Outgoing) -> None:
@@ -171,15 +172,18 @@ class InFlight:
 
     def take(self, receipt: str | None, code: str | None) -> Outgoing | None:
         """Finds the frame that a RECEIPT, an answer or an error is about, and forgets it."""
-        if receipt is not None and receipt in self._by_receipt:
-            return self._by_receipt.pop(receipt)
-        if code is not None:
-            return self._by_code.pop(code, None)
-        return None
+        frame = None
+        if receipt is not None:
+            frame = self._by_receipt.get(receipt)
+        if frame is None and code is not None:
+            frame = self._by_code.get(code)
+        if frame is not None:
+            self.discard(frame)
+        return frame
 
     def clear(self) -> list[Outgoing]:
         """Empties the table and returns what was in it, in the order of sending."""
-        frames = sorted([*self._by_receipt.values(), *self._by_code.values()], key=lambda frame: frame.number)
+        frames = sorted({*self._by_receipt.values(), *self._by_code.values()}, key=lambda frame: frame.number)
         self._by_receipt.clear()
         self._by_code.clear()
         return frames
@@ -262,3 +266,24 @@ def check_headers(destination: str, headers: Mapping[str, str]) -> None:
             text.encode()
         except UnicodeEncodeError:
             raise LocalProtocolError(f"{text!r} cannot be written as UTF-8") from None
+
+
+def check_lines(where: str, headers: Mapping[str, str]) -> None:
+    """Finds what neither CONNECT nor an HTTP handshake can express, as both have headers without escapes.
+
+    Args:
+        where: names the option that they come from.
+        headers: a value is never told, as it may be a secret.
+
+    Raises:
+        ConfigurationError: one is no string, or has a line end, a NUL, or something that is no Unicode in it.
+    """
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str) or not name:
+            raise ConfigurationError(f"{where}: the header {name!r} and its value must be strings")
+        if any(sign in name for sign in ":\n\r\0") or any(sign in value for sign in "\n\r\0"):
+            raise ConfigurationError(f"{where}: the header {name!r} has a line end or NUL in it")
+        try:
+            (name + value).encode()
+        except UnicodeEncodeError:
+            raise ConfigurationError(f"{where}: the header {name!r} cannot be written as UTF-8") from None

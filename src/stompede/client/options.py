@@ -11,6 +11,7 @@ import msgspec
 from stompede._types import NO_HEADERS
 from stompede.client.backoff import Backoff
 from stompede.client.connection import ConnectSettings
+from stompede.client.frames import check_lines
 from stompede.client.tokens import TokenSupplier
 from stompede.errors import ConfigurationError, RequestError
 from stompede.wire import stomp
@@ -76,11 +77,10 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 f"heart_beat_ms must not be negative, is {self.heart_beat_ms}; 0 for never"
             )
-        for name, value in self.connect_headers.items():
-            if not isinstance(name, str) or not isinstance(value, str) or not name:
-                raise ConfigurationError(
-                    f"connect_headers: the header {name!r} and its value {value!r} must be strings"
-                )
+        for name in ("host", "login", "passcode"):
+            if getattr(self, name) is not None:
+                check_lines(name, {name: getattr(self, name)})
+        check_lines("connect_headers", self.connect_headers)
         if callable(self.token) and self.error_destination is None:
             raise ConfigurationError(
                 "a token supplier needs error_destination: there the server says that a token has expired"

@@ -12,12 +12,15 @@ import socket
 import ssl as tls
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import picows
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 from picows.url import WSParsedURL
 
+from stompede._types import NO_HEADERS
 from stompede.client.endings import status_may_change
+from stompede.client.frames import check_lines
 from stompede.client.link import DialError, Link, LinkEvents
 from stompede.errors import ConfigurationError
 from stompede.wire.websocket import MessageAssembler, WebSocketViolation, check_close
@@ -53,6 +56,14 @@ class WebSocketDialer:
     ) -> None:
         if not url.startswith(("ws://", "wss://")):
             raise ConfigurationError(f"{url!r} is no WebSocket URL; it starts with ws:// or wss://")
+        try:
+            parts = urlsplit(url)
+            _ = parts.port  # checked only when it is asked for
+        except ValueError as error:
+            raise ConfigurationError(f"{url!r} is no WebSocket URL: {error}") from None
+        if not parts.hostname:
+            raise ConfigurationError(f"{url!r} is no WebSocket URL: it names no host")
+        check_lines("headers", headers or NO_HEADERS)
         self.url = url
         self._ssl = ssl
         self._proxy = proxy

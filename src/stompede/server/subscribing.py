@@ -44,6 +44,11 @@ def on_subscribe(session: Session, event: stomp.Subscribe) -> None:
                 "rate-limited",
                 f"a session may have {node.settings.max_subscriptions} subscriptions (max_subscriptions)",
             )
+        if len(event.id.encode()) > node.settings.max_destination_bytes:  # every MESSAGE carries it
+            raise Problem(
+                "too-large",
+                f"a subscription id may have {node.settings.max_destination_bytes} bytes (max_destination_bytes)",
+            )
         if node.interceptors.needs_await(SubscribeCommand):
             _slowly(session, event)
             return
