@@ -4,11 +4,13 @@ import asyncio
 import shutil
 import threading
 from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, Request, WebSocket
+from fastapi.staticfiles import StaticFiles
 from websockets.asyncio.client import connect
 
 from serving import Serve, make_app, serving
@@ -265,3 +267,14 @@ async def test_behind_a_trusted_proxy_the_origin_is_that_of_the_clients_side() -
         await client.connect()
         with pytest.raises(Exception, match="403"):
             await served.open(headers={"Origin": served.http, "X-Forwarded-Proto": "https"})
+
+
+async def test_a_mount_for_everything_does_not_hide_the_nodes_own(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("the page")
+    fastapi = FastAPI()
+    fastapi.mount("/", StaticFiles(directory=tmp_path, html=True))
+    served = await serve(own(fastapi))
+    for path in ("/health/live", "/health/ready", "/metrics", "/asyncapi.json", "/asyncapi"):
+        assert (await get(served.http + path)).status_code == 200, path
+    assert (await get(f"{served.http}/")).text == "the page"
+    await (await served.client()).settle()

@@ -199,3 +199,20 @@ async def test_stopping_twice_is_no_harm(serve: Serve) -> None:
     assert (await client.closed()).code == 1012
     await asyncio.gather(*stops)
     await served.node.stop()
+
+
+async def test_a_listener_of_a_session_end_finishes_before_the_node_has_stopped() -> None:
+    app = make_app()
+    told: list[str] = []
+
+    @app.on_session_end
+    async def end(session: StompSession, why: Disconnect) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0.01)
+        told.append(why.reason)
+
+    async with serving(app) as served:
+        await served.client()
+        await served.client()
+        await served.node.stop()
+        assert told == ["service-restart", "service-restart"]
