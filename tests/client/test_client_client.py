@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import weakref
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,6 +9,7 @@ from stomp_peer import ERRORS, REPLIES, Peer
 
 from stompede.client import Backoff, DialError, connect
 from stompede.errors import (
+    AuthenticationError,
     ConfigurationError,
     LimitError,
     LocalProtocolError,
@@ -268,3 +270,87 @@ async def test_a_client_that_was_closed_is_garbage(peer: Peer) -> None:
     del client
     gc.collect()
     assert seen() is None
+
+
+async def test_what_cannot_be_written_is_refused_and_the_client_lives(peer: Peer) -> None:
+    async with connect(peer.url) as client:
+        with pytest.raises(LocalProtocolError, match="UTF-8"):
+            await client.send("/topic/a", b"", headers={"x": "\ud800"})
+        with pytest.raises(LocalProtocolError, match="UTF-8"):
+            client.subscribe("/topic/\ud800")
+        await client.send("/topic/a", b"x")
+        assert client.connected
+
+
+async def test_what_cannot_be_written_is_refused_also_while_there_is_no_connection(peer: Peer) -> None:
+    async with connect(peer.url, reconnect=Backoff(initial_s=0.01, max_s=0.05)) as client:
+        peer.cut()
+        await client.wait_disconnected()
+        with pytest.raises(LocalProtocolError, match="UTF-8"):
+            await client.send("/topic/a", b"", headers={"\ud800": "x"}, receipt=False)
+        await client.send("/topic/a", b"x")
+    assert peer.sends() == [b"x"]
+
+
+async def test_a_request_that_nothing_answers_fails_at_once(peer: Peer) -> None:
+    async with connect(peer.url) as client:
+        for destination in ("/app/lost", "/topic/nobody"):
+            with pytest.raises(RequestError, match="no-reply"):
+                await client.request(destination, b"x", timeout_s=None)
+        assert client.statistics().in_flight == 0
+        assert await client.request("/app/echo", b"y") == b"y"
+        assert client.statistics().in_flight == 0
+
+
+async def test_a_token_supplier_that_is_cancelled_keeps_nobody_waiting(peer: Peer) -> None:
+    def cancelled() -> str:
+        raise asyncio.CancelledError
+
+    async with asyncio.timeout(10):
+        with pytest.raises(AuthenticationError, match="cancelled"):
+            async with connect(peer.url, token=cancelled):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("ws://[bad", "is no WebSocket URL: Invalid IPv6 URL"),
+        ("ws://localhost:99999/", "is no WebSocket URL: Port out of range"),
+        ("ws://localhost:x/", "is no WebSocket URL: Port could not be cast"),
+        ("ws:///stomp", "it names no host"),
+        ("", "it starts with ws://"),
+    ],
+)
+def test_a_url_that_cannot_be_is_refused(url: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        connect(url)
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 80}.com"])
+async def test_a_host_that_cannot_be_is_not_dialled_again_and_again(host: str) -> None:
+    with pytest.raises(DialError, match=host) as caught:
+        async with connect(f"ws://{host}/stomp"):
+            pass
+    assert not caught.value.reconnect
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"login": "a\nb"}, "login: the header 'login' has a line end or NUL in it"),
+        ({"passcode": "se\0cret"}, "passcode: the header 'passcode' has a line end or NUL in it"),
+        ({"host": "x\r\nauthorization:y"}, "host: the header 'host' has a line end"),
+        ({"login": 7}, "login: the header 'login' and its value must be strings"),
+        ({"passcode": "\ud800"}, "passcode: the header 'passcode' cannot be written as UTF-8"),
+        ({"connect_headers": {"a": 1}}, "connect_headers: the header 'a' and its value must be strings"),
+        ({"connect_headers": {"a:b": "c"}}, "connect_headers: the header 'a:b' has a line end"),
+        ({"headers": {"Origin": "a\r\nCookie: b"}}, "headers: the header 'Origin' has a line end"),
+        ({"headers": {"Origin": None}}, "headers: the header 'Origin' and its value must be strings"),
+    ],
+)
+def test_headers_that_cannot_be_expressed_are_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        connect("ws://localhost/stomp", **options)
+    assert str(caught.value).startswith(sentence)
+    assert "cret" not in str(caught.value)

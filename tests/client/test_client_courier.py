@@ -261,3 +261,27 @@ async def test_closing_for_good_fails_all_that_waits_and_ends_what_stands(by_use
     assert len(told) == 1
     assert (told[0] is None) is by_user
     assert setup.courier.standing == {}
+
+
+async def test_a_request_that_is_confirmed_without_an_answer_fails_at_once() -> None:
+    setup = Setup()
+    setup.connect()
+    outcomes = []
+    for number, confirmed_first in (("1", True), ("2", False)):
+        outcome = asyncio.get_running_loop().create_future()
+        outcomes.append(outcome)
+        frame = Outgoing(
+            "SEND", {"destination": "/app/x"}, receipt=f"r{number}", code=f"c{number}", outcome=outcome
+        )
+        assert setup.courier.offer(frame) is None
+        told = [
+            lambda name=number: setup.courier.on_receipt(f"r{name}"),
+            lambda name=number: setup.courier.on_reply({"client-request-code": f"c{name}"}, b"late"),
+        ]
+        for tell in told if confirmed_first else reversed(told):
+            tell()
+    with pytest.raises(RequestError) as caught:
+        outcomes[0].result()
+    assert (caught.value.code, caught.value.client_request_code) == ("no-reply", "c1")
+    assert outcomes[1].result() == b"late"
+    assert (setup.courier.undelivered, len(setup.courier.in_flight)) == (1, 0)

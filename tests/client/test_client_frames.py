@@ -131,3 +131,23 @@ def test_mistakes_in_destinations_and_headers_are_found_at_once() -> None:
         encode_send("", b"", {}, None)
     with pytest.raises(LocalProtocolError, match="must be strings"):
         check_headers("/topic/a", {"count": 1})  # type: ignore[dict-item]
+
+
+def test_what_is_no_unicode_is_refused_before_it_is_queued() -> None:
+    for destination, headers in (
+        ("/topic/\ud800", {}),
+        ("/topic/a", {"x": "\ud800"}),
+        ("/topic/a", {"\ud800": "x"}),
+    ):
+        with pytest.raises(LocalProtocolError, match="cannot be written as UTF-8"):
+            encode_send(destination, b"", headers, None)
+
+
+def test_a_request_in_flight_is_found_by_either_name_and_counts_once() -> None:
+    for names in (("1", None), (None, "2"), ("1", "2"), ("9", "2")):
+        table = InFlight()
+        frame = send(receipt="1", code="2")
+        table.add(frame)
+        assert len(table) == 1
+        assert table.take(*names) is frame
+        assert (len(table), table.take("1", "2"), table.clear()) == (0, None, [])

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from stompede.client.tokens import TokenSource, bearer
@@ -60,3 +62,33 @@ async def test_what_is_no_token_is_refused_before_it_reaches_a_header(value: str
 async def test_a_supplier_must_return_a_string() -> None:
     with pytest.raises(AuthenticationError, match="returned int, not str"):
         await TokenSource(lambda: 7).fetch()  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_supplier_whose_work_is_cancelled_has_failed(asynchronous: bool) -> None:
+    def cancelled() -> str:
+        raise asyncio.CancelledError
+
+    async def waits() -> str:
+        task = asyncio.create_task(asyncio.Event().wait())
+        task.cancel()
+        await task
+        return "never"
+
+    with pytest.raises(AuthenticationError, match="the token supplier was cancelled"):
+        await TokenSource(waits if asynchronous else cancelled).fetch()
+
+
+async def test_whoever_waits_for_a_token_may_be_cancelled() -> None:
+    asked = asyncio.Event()
+
+    async def waits() -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    fetching = asyncio.create_task(TokenSource(waits).fetch())
+    await asked.wait()
+    fetching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await fetching

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends
+from test_server_guards import code
 
 from serving import Serve, make_app, until
-from stompede import Answer, Command, Principal, Problem, SendCommand, Stompede, StompSession
+from stompede import Answer, Command, Principal, Problem, SendCommand, StompSession
 from stompsocket import StompSocket
-from test_server_guards import code
 
 
 async def test_a_plain_handler_that_raises_stop_iteration_has_failed_and_the_session_goes_on(

@@ -2,16 +2,15 @@
 
 import base64
 import json
-import os
 from pathlib import Path
 
 import jwt
 import pytest
+from test_server_guards import code
 
 from serving import Serve, Served, make_app, until
 from stompede import Command, Principal, Settings, Stompede, StompSession, SubscribeCommand
 from stompsocket import StompSocket
-from test_server_guards import code
 
 ERRORS = "/session/queue/request-error"
 
@@ -98,7 +97,7 @@ class KeyFile:
         ]
         draft = self.path.with_suffix(".draft")
         draft.write_text(json.dumps({"keys": keys}))
-        os.replace(draft, self.path)
+        draft.replace(self.path)
 
     def app(self) -> Stompede:
         app = Stompede(
