@@ -289,6 +289,22 @@ class Node:
         if self.events.wants(moment):
             self.spawn(self.events.tell(moment, *arguments), f"a listener of {moment} failed")
 
+    def _tell_in_order(self, moment: Moment, session: Session, destination: str) -> None:
+        """Tells of a subscription before the session's next frame is looked at: who subscribes faster than the
+        listeners listen is slowed down, and nothing piles up.
+        """
+        if not self.events.wants(moment):
+            return
+        if session.closed or session.busy:
+            self._tell(moment, session, destination)
+            return
+
+        def done(_: Any, error: BaseException | None) -> None:
+            if error is not None:
+                self.problems.log_failure(session, error, destination, f"a listener of {moment} failed")
+
+        session.run(self.events.tell(moment, session, destination), done)
+
     def close_session(self, session_id: str) -> bool:
         """Closes a session of this node; false if there is none of that id."""
         session = self.sessions.get(session_id)
@@ -352,7 +368,7 @@ class Node:
             subscription.id if subscription.id_given else None,
         )
         self.hub.add(destination, subscription.cohort, session.outbox)
-        self._tell("subscribe", session, destination)
+        self._tell_in_order("subscribe", session, destination)
         return ready
 
     def unsubscribe(self, session: Session, subscription: Subscription) -> None:
@@ -363,7 +379,7 @@ class Node:
         subscription.cohort = None
         if destination not in self.hub:
             self.bus.unwant(destination)
-        self._tell("unsubscribe", session, destination)
+        self._tell_in_order("unsubscribe", session, destination)
 
     # From the bus.
 

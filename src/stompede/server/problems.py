@@ -7,7 +7,7 @@ log has the traceback under the same id.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stompede.server.session import Session
 
 log = structlog.get_logger("stompede.problem")
+_LOGGED_CHARS: Final = 200
 
 
 class Problems:
@@ -108,14 +109,16 @@ class Problems:
             problem = Problem("handler-failed", "the server failed to handle this; its log has the details")
         else:
             error_id = self._new_id()
-            log.info(
-                "refused",
-                session=session.id,
-                code=problem.code,
-                detail=problem.detail,
-                destination=destination,
-                error_id=error_id,
-            )
+            # A flood is told of once a second and session, or the log would be what it fills.
+            if problem.code != "rate-limited" or session.rate_used <= session.node.max_sends_per_s + 1:
+                log.info(
+                    "refused",
+                    session=session.id,
+                    code=problem.code,
+                    detail=problem.detail,
+                    destination=_short(destination),
+                    error_id=error_id,
+                )
         self._send(session, problem, destination, error_id, head.client_request_code, head.receipt)
 
     def tell(self, session: Session, error: Problem | AuthenticationError, destination: str | None) -> None:
@@ -174,3 +177,8 @@ class Problems:
             exc_info=error,
         )
         return error_id
+
+
+def _short(text: str | None) -> str | None:
+    """What a client wrote, as far as a log needs it."""
+    return text if text is None or len(text) <= _LOGGED_CHARS else f"{text[:_LOGGED_CHARS]}..."

@@ -130,7 +130,9 @@ class Settings(BaseSettings):
     max_message_bytes: Positive = Field(
         512 * KIB, description="One WebSocket message; it may carry a part of a frame, or several."
     )
-    max_destination_bytes: Positive = Field(512, description="Length of a destination.")
+    max_destination_bytes: Positive = Field(
+        512, description="Length of a destination, and of a subscription id."
+    )
     max_subscriptions: Positive = Field(1000, description="Subscriptions of one session.")
     max_sends_per_s: int = Field(
         0, ge=0, description="SEND and SUBSCRIBE frames of one session in a second; 0 for no bound."
