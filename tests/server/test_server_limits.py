@@ -154,6 +154,15 @@ async def test_max_subscriptions(serve: Serve) -> None:
     await client.subscribe("/topic/c", 3)
 
 
+async def test_a_subscription_id_is_bounded_as_destinations_are(serve: Serve) -> None:
+    served = await serve(make_app(max_destination_bytes=40))
+    client = await served.client()
+    await client.errors()
+    await client.subscribe("/topic/a", "i" * 40)
+    code, detail = await soft(client, "SUBSCRIBE", {"id": "i" * 41, "destination": "/topic/a"})
+    assert (code, "max_destination_bytes" in detail) == ("too-large", True)
+
+
 async def test_max_sends_per_s(serve: Serve) -> None:
     served = await serve(make_app(max_sends_per_s=5))
     served.clock.shift = 0.5 - served.clock.now() % 1  # from the middle of a second on
