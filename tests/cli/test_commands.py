@@ -72,6 +72,13 @@ def test_catalogue_prints_a_table_to_read(run_stompede, tmp_path):
     assert "| `/topic/rooms/{room}` | SUBSCRIBE | `Say` |" in table
 
 
+def test_the_table_says_where_answers_come(run_stompede, tmp_path):
+    (tmp_path / "chat.py").write_text(CHAT.replace(', publish="/topic/rooms/{room}"', ""))
+    table = run_stompede("catalogue", "chat:app", "--format", "md").stdout
+    assert "| `/app/rooms/{room}/say` | SEND | `Say` |" in table
+    assert "| `/session/queue/replies` | SUBSCRIBE | " in table
+
+
 def test_a_mistake_in_a_handler_is_told_with_its_place(run_stompede, tmp_path):
     (tmp_path / "chat.py").write_text(CHAT.replace("/topic/rooms/{room}", "/topic/rooms/{rooom}"))
     ran = run_stompede("serve", "chat:app", "--port", "0")

@@ -112,6 +112,13 @@ async def test_a_certificate_that_is_not_there_is_one_sentence(run_stompede, tmp
     assert "no.pem" in ran.stderr
 
 
+@pytest.mark.parametrize("name", ["..x:app", "../x:app", ".x:app", "a..b:app", "-:app", "1x:app"])
+async def test_a_name_that_no_module_can_have_is_one_sentence(run_stompede, name):
+    ran = await asyncio.to_thread(run_stompede, "serve", "--port", "0", "--", name)
+    assert ran.returncode == 2
+    assert ran.stderr == f"stompede: '{name}' names no application; write module:app, for example chat:app\n"
+
+
 async def test_demo_is_for_the_reference_services_only(run_stompede):
     ran = await asyncio.to_thread(run_stompede, "serve", "chat:app", "--demo")
     assert ran.returncode == 2

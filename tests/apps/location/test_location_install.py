@@ -1,6 +1,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta, timezone
 
 import httpx
 import pytest
@@ -89,6 +90,17 @@ async def test_riders_near_a_place_come_nearest_first() -> None:
         assert riders[0]["updatedAt"].endswith("Z")
         limited = await client.get("/api/v1/riders", params={"lat": 60.17, "lon": 24.94, "limit": 1})
         assert [rider["riderId"] for rider in limited.json()["riders"]] == [2]
+
+
+@pytest.mark.parametrize("hours", [14, -14])
+async def test_a_search_finds_others_beside_a_rider_whose_clock_shows_the_year_1(hours: int) -> None:
+    at = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=hours)))
+    async with served() as (_, tracking, client):
+        await tracking.commute(Commute(6, WorkStatus.WORKING, Point(24.94, 60.17), at), None)
+        await report(tracking, 7)
+        answer = await client.get("/api/v1/riders", params={"lat": 60.17, "lon": 24.94})
+        assert answer.status_code == 200
+        assert 7 in {rider["riderId"] for rider in answer.json()["riders"]}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stompede.apps.location.messages import Commute, Point, RiderUpdate, WorkStatus, moment, utc
@@ -74,9 +74,20 @@ def test_times_are_understood_in_every_form(at: datetime | float | None, seconds
     assert moment(at, NOW, AHEAD_S) == pytest.approx(seconds, abs=1e-6)
 
 
-@given(st.one_of(st.none(), st.floats(0, 1e13), st.datetimes(timezones=st.sampled_from([None, UTC]))))
+ZONES = [None, UTC, *(timezone(timedelta(hours=hours)) for hours in (-24 + 1 / 60, -14, 14, 24 - 1 / 60))]
+
+
+@given(st.one_of(st.none(), st.floats(0, 1e13), st.datetimes(timezones=st.sampled_from(ZONES))))
+@example(datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))))
+@example(datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-14))))
 def test_every_time_that_decodes_can_be_published(at: datetime | float | None) -> None:
     assert utc(moment(at, NOW, AHEAD_S)).tzinfo is UTC
+
+
+@pytest.mark.parametrize("written", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+23:59"])
+def test_a_time_that_utc_has_in_the_year_0_is_the_first_there_is(written: str) -> None:
+    report = decode('{"riderId":7,"workStatus":"WORKING","data":{"x":1,"y":2},"at":"' + written + '"}')
+    assert utc(moment(report.at, NOW, AHEAD_S)) == datetime.min.replace(tzinfo=UTC)
 
 
 def test_an_update_is_camel_case_with_its_time_in_utc() -> None:

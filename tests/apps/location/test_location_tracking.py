@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -73,7 +74,7 @@ class World:
         rider_id: int,
         status: WorkStatus = WorkStatus.WORKING,
         *,
-        at: float | None = None,
+        at: datetime | float | None = None,
         lat: float = 60.17,
         who: Principal | None = None,
     ) -> CommuteAnswer:
@@ -122,6 +123,34 @@ async def test_the_shift_enters_the_routing_table_and_leaves_it() -> None:
     assert world.routes.urls == {}
     assert await world.index.get(7) is None
     assert [update.work_status.value for _, update, _ in world.published] == ["INIT", "WORKING", "DONE"]
+
+
+async def test_a_shift_that_begins_with_an_older_point_enters_the_routing_table() -> None:
+    world = World()
+    await world.report(7, at=NOW)
+    await world.report(7, WorkStatus.INIT, at=NOW - 5, lat=61.0)
+    assert world.routes.urls == {"rider:7": "ws://node-1/stomp"}
+    fix = await world.index.get(7)
+    assert fix is not None
+    assert fix.lat == 60.17
+    assert len(world.published) == 1
+
+
+@pytest.mark.parametrize("hours", [14, -14])
+async def test_a_rider_whose_clock_shows_the_year_1_hides_nobody_and_comes_back(hours: int) -> None:
+    world = World()
+    await world.report(6)
+    await world.report(7, at=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=hours))))
+    assert [destination for destination, _, _ in world.published] == ["/topic/rider/6", "/topic/rider/7"]
+    found = await world.index.near(60.17, 24.94, 100, 10)
+    assert 6 in {near.key for near in found}
+    world.published.clear()
+    assert await world.tracking.publish_changes() == 2
+    assert msgspec.json.encode(world.published[0][1])
+    await world.report(7, lat=60.18)
+    fix = await world.index.get(7)
+    assert fix is not None
+    assert (fix.lat, fix.at) == (60.18, NOW)
 
 
 async def test_reports_of_a_shift_keep_its_route_alive_and_silence_lets_it_go() -> None:

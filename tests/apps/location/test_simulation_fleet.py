@@ -25,6 +25,9 @@ class Node:
         self.clients: list[Client] = []
         self.before_answer: Answer | None = None
         self.refuse_connections = 0
+        self.away = False
+        """Whether connections that end do not come back."""
+        self.waiting = asyncio.Event()
 
     def connect(self) -> AbstractAsyncContextManager["Client"]:
         client = Client(self)
@@ -62,6 +65,9 @@ class Client:
     async def wait_connected(self) -> None:
         if self.closed_for_good:
             raise SessionClosedError("the client is closed")
+        if self.node.away:
+            self.node.waiting.set()
+            await asyncio.get_running_loop().create_future()
         self.connected = True
         self.connects += 1
 
@@ -194,6 +200,27 @@ async def test_a_lost_connection_comes_back_and_the_new_session_hears_init() -> 
     assert len(node.clients) == 1
     counted = fleet.statistics()
     assert (counted.reconnects, counted.errors) == (1, {"connection-lost": 1})
+
+
+async def test_stop_ends_the_run_while_the_node_is_away() -> None:
+    node = Node()
+
+    async def before_answer(body: Commute) -> None:
+        if body.work_status is WorkStatus.WORKING:
+            node.away = True
+            node.clients[0].connected = False
+            raise SessionClosedError("the connection ended")
+
+    node.before_answer = before_answer
+    fleet = Fleet(node.connect, {n: steps(None) for n in range(2)}, FleetOptions(connections=1))
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(fleet.run())
+        await node.waiting.wait()
+        fleet.stop()
+    assert node.statuses(0) == node.statuses(1) == ["INIT"]
+    counted = fleet.statistics()
+    assert (counted.answered, counted.riding, counted.connections) == (2, 0, 0)
+    assert set(counted.errors) == {"connection-lost"}
 
 
 async def test_a_client_that_closed_for_good_is_replaced() -> None:
