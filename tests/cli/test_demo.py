@@ -12,13 +12,13 @@ import pytest
 import stompede
 
 
-@pytest.fixture
-def demo(tmp_path, free_port):
-    """A running demo with three riders: (process, port), once it has said what to try."""
-    command = [sys.executable, "-m", "stompede", "demo", "--riders", "3", "--port", str(free_port)]
+@contextlib.contextmanager
+def running(folder, *options, **environment):
+    """A running demo with three riders, once it has said what to try."""
     process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
+        [sys.executable, "-m", "stompede", "demo", "--riders", "3", *options],
+        cwd=folder,
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -28,7 +28,7 @@ def demo(tmp_path, free_port):
         for line in process.stdout:
             if "Ctrl-C" in line:
                 break
-        yield process, free_port
+        yield process
     finally:
         for child in [*psutil.Process(process.pid).children(), process] if process.poll() is None else []:
             with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
@@ -36,15 +36,20 @@ def demo(tmp_path, free_port):
         process.communicate()
 
 
+@pytest.fixture
+def demo(tmp_path, free_port):
+    """(process, port) of a running demo."""
+    with running(tmp_path, "--port", str(free_port)) as process:
+        yield process, free_port
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 async def test_riders_move_until_a_signal_ends_both(demo, number):
     process, port = demo
-    async with stompede.connect(f"ws://127.0.0.1:{port}/stomp", reconnect=None) as client:
-        async with client.subscribe("/topic/riders", dict) as moved:
-            seen = set()
-            while len(seen) < 3:
-                seen |= {rider["riderId"] for rider in (await moved.next()).body["riders"]}
+    url = f"ws://127.0.0.1:{port}/stomp"
+    assert await all_three_riders_move(url)
+    async with stompede.connect(url, reconnect=None) as client:
         children = psutil.Process(process.pid).children()
         assert len(children) == 2
         process.send_signal(number)
@@ -62,3 +67,42 @@ def test_another_node_on_the_port_is_not_taken_for_the_own_one(run_stompede, ser
     assert ran.returncode == 2
     assert "http://localhost" not in ran.stdout
     assert f"cannot listen at 127.0.0.1:{port}" in ran.stderr
+
+
+async def all_three_riders_move(url):
+    """Whether the riders report there."""
+    async with stompede.connect(url, reconnect=None) as client:
+        async with client.subscribe("/topic/riders", dict) as moved:
+            seen = set()
+            while len(seen) < 3:
+                seen |= {rider["riderId"] for rider in (await moved.next()).body["riders"]}
+    return seen == {1, 2, 3}
+
+
+@pytest.mark.timeout(60)
+async def test_settings_say_where_the_demo_listens_and_riders_report(tmp_path, free_port):
+    settings = {"STOMPEDE_HOST": "0.0.0.0", "STOMPEDE_PORT": str(free_port), "STOMPEDE_ENDPOINTS": "/live"}
+    with running(tmp_path, **settings):
+        assert await all_three_riders_move(f"ws://127.0.0.1:{free_port}/live")
+
+
+@pytest.mark.timeout(60)
+async def test_the_settings_file_says_it_too_and_an_option_says_it_better(tmp_path, free_port):
+    (tmp_path / "node.toml").write_text('port = 1\nendpoints = ["/live"]\n')
+    with running(tmp_path, "--port", str(free_port), STOMPEDE_CONFIG="node.toml"):
+        assert await all_three_riders_move(f"ws://127.0.0.1:{free_port}/live")
+
+
+def test_a_certificate_is_refused_with_what_to_do_instead(run_stompede):
+    ran = run_stompede("demo", STOMPEDE_CERTFILE="cert.pem")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        "stompede: STOMPEDE_CERTFILE: the demo speaks no TLS; leave the certificate out, or run "
+        "`stompede serve --demo` and `stompede simulate riders --url wss://...`\n"
+    )
+
+
+@pytest.mark.timeout(60)
+async def test_the_demo_listens_at_an_ipv6_address(tmp_path, free_port):
+    with running(tmp_path, "--host", "::1", "--port", str(free_port)):
+        assert await all_three_riders_move(f"ws://[::1]:{free_port}/stomp")

@@ -16,7 +16,7 @@ import typer
 
 from stompede._app.serve import listen
 from stompede.cli._values import load_settings
-from stompede.errors import StompedeError
+from stompede.errors import ConfigurationError, StompedeError
 
 _READY_WITHIN_S: Final = 30
 _STOP_WITHIN_S: Final = 30
@@ -47,12 +47,17 @@ def demo(
     flags = {"host": host, "port": port}
     effective = load_settings(None, [f"{name}={value}" for name, value in flags.items() if value is not None])
     host, port = effective.listen.host, effective.listen.port
+    if effective.listen.certfile is not None:
+        raise ConfigurationError(
+            f"{effective.sources['certfile']}: the demo speaks no TLS; leave the certificate out, or run "
+            "`stompede serve --demo` and `stompede simulate riders --url wss://...`"
+        )
     listen(host, port).close()  # a node of somebody else there would answer as if it were ours
     stompede = [sys.executable, "-m", "stompede"]
     place = ["--host", host, "--port", str(port)]
     with _Family() as family:
         node = family.start([*stompede, "serve", "--demo", *place, "--set", "log_level=warning"])
-        address = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - read, not bound
+        address = _reached_at(host)
         family.wait_until(lambda: _is_ready(address, port), node)
         if family.asked_to_stop:
             return
@@ -121,10 +126,16 @@ class _Family:
             time.sleep(_LOOK_EVERY_S)
 
 
+def _reached_at(host: str) -> str:
+    """How a URL names the address that a node on this machine listens at."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - read, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
 def _is_ready(address: str, port: int) -> bool:
-    host = f"[{address}]" if ":" in address else address
     try:
-        with urllib.request.urlopen(f"http://{host}:{port}/health/ready", timeout=1) as answer:
+        with urllib.request.urlopen(f"http://{address}:{port}/health/ready", timeout=1) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
