@@ -35,9 +35,9 @@ def _run(request: pytest.FixtureRequest) -> Run:
 
 
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
-    """Where a node in demo mode listens."""
-    node = subprocess.Popen(
+def node(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A node in demo mode."""
+    started = subprocess.Popen(
         [sys.executable, "-m", "stompede", "serve", "--demo", "--port", "0"],
         cwd=tmp_path,
         env={**os.environ, "STOMPEDE_LOG_FORMAT": "json"},
@@ -45,15 +45,18 @@ def port(tmp_path: Path) -> Iterator[int]:
         text=True,
     )
     try:
-        assert node.stderr is not None
-        for line in node.stderr:
-            said = json.loads(line)
-            if said["event"] == "serving":
-                yield int(said["url"].rpartition(":")[2])
-                break
+        yield started
     finally:
-        node.terminate()
-        node.communicate(timeout=30)
+        started.terminate()
+        started.communicate(timeout=30)
+
+
+@pytest.fixture
+def port(node: subprocess.Popen[str]) -> int:
+    """Where the node listens."""
+    assert node.stderr is not None
+    events = (json.loads(line) for line in node.stderr)
+    return next(int(said["url"].rpartition(":")[2]) for said in events if said["event"] == "serving")
 
 
 def test_riders_on_the_streets_get_through(run: Run, port: int) -> None:
@@ -113,6 +116,26 @@ async def test_ctrl_c_ends_all_shifts(port: int, tmp_path: Path) -> None:
         assert b"reconnects    0" in said
 
 
+async def test_ctrl_c_ends_with_the_summary_while_the_node_is_away(
+    node: subprocess.Popen[str], port: int
+) -> None:
+    url = f"ws://127.0.0.1:{port}/stomp"
+    async with stompede.connect(url, reconnect=None) as looker:
+        async with looker.subscribe("/topic/riders", RidersMoved) as batches:
+            child = await asyncio.create_subprocess_exec(
+                *[sys.executable, "-m", "stompede", "simulate", "riders", "--url", url, "--riders", "3"],
+                stderr=asyncio.subprocess.PIPE,
+            )
+            await batches.next()
+            node.kill()
+        await looker.wait_closed()
+    child.send_signal(signal.SIGINT)
+    async with asyncio.timeout(20):
+        _, said = await child.communicate()
+    assert b"positions" in said
+    assert b"Traceback" not in said
+
+
 def test_nothing_got_through_is_an_exit_code_and_a_sentence(run: Run) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
@@ -129,6 +152,17 @@ def test_nothing_got_through_is_an_exit_code_and_a_sentence(run: Run) -> None:
         (["--rate", "often"], "--rate often is none; write 1/s, 0.2/s or 12/min, 100/s at most"),
         (["--rate", "101"], "--rate 101 is none"),
         (["--duration", "soon"], "--duration soon is no time; write 90, 90s, 5m or 1h"),
+        (
+            ["--once"],
+            "--once means nothing here: rides on the streets have no end; give --traces, or --duration",
+        ),
+        *(
+            (
+                ["--traces", "empty.csv", *given],
+                f"{given[0]} means nothing here: traces have their own times and ids",
+            )
+            for given in (["--rate", "1/s"], ["--seed", "1"], ["--first-id", "1"])
+        ),
         (["--traces", "empty.csv"], "empty.csv: no column for time in the header"),
         (
             ["--url", "http://localhost"],

@@ -75,6 +75,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON,
 
 @simulate.command()
 def riders(
+    context: typer.Context,
     url: Url = "ws://localhost:8080/stomp",
     riders: Riders = None,
     rate: Rate = "1/s",
@@ -94,6 +95,7 @@ def riders(
     Each begins with INIT, reports WORKING and, at stops, PAUSED, and ends with DONE. Ctrl-C ends all shifts.
     The exit code is 1 when no position got through.
     """
+    _refuse_what_means_nothing(context, replaying=bool(traces))
     duration_s = None if duration is None else _seconds(duration)
     interval_s = 1.0 / _per_second(rate)
     connect(url, token=token)  # connects nothing yet, and says what is wrong with the URL
@@ -115,6 +117,21 @@ def riders(
         reason = f": {final.last_error}" if final.last_error else ""
         typer.echo(f"stompede: no position got through to {url}{reason}", err=True)
         raise typer.Exit(1)
+
+
+def _refuse_what_means_nothing(context: typer.Context, *, replaying: bool) -> None:
+    """Tells options that would be ignored: who gives them expects something else than what would happen."""
+    for name in ("rate", "seed", "first_id") if replaying else ("once",):
+        source = context.get_parameter_source(name)
+        # By its name: the enumeration is click's or, from some version on, typer's own.
+        if source is not None and source.name != "DEFAULT":
+            option = "--" + name.replace("_", "-")
+            reason = (
+                "traces have their own times and ids; leave it out, or leave out --traces"
+                if replaying
+                else "rides on the streets have no end; give --traces, or --duration"
+            )
+            raise ConfigurationError(f"{option} means nothing here: {reason}")
 
 
 def _on_streets(
