@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
@@ -8,6 +8,8 @@ const NODE_URL = "http://127.0.0.1:8080";
 
 /** Smaller files are not worth a second copy. */
 const PACKED_FROM_BYTES = 2048;
+
+const LICENSES = "third-party-licenses.md";
 
 /**
  * Writes `x.js.gz` beside `x.js`: packed once here, rather than by the node for every browser that asks.
@@ -28,6 +30,24 @@ function packed(): Plugin {
   };
 }
 
+/**
+ * Adds what Swagger UI's licence file does not hold: its notice (Apache 2.0 section 4 d), and the licences of what its
+ * makers bundled into it.
+ *
+ * After the files are written: only then is Vite's own list there.
+ */
+function swaggerNotices(): Plugin {
+  return {
+    name: "swagger-notices",
+    apply: "build",
+    async writeBundle({ dir = "" }) {
+      const folder = "node_modules/swagger-ui-dist";
+      const texts = await Promise.all(["NOTICE", "swagger-ui-es-bundle.js.LICENSE.txt"].map((name) => readFile(join(folder, name), "utf8")));
+      await appendFile(join(dir, LICENSES), `\n## Notices of swagger-ui-dist\n\n${texts.join("\n")}`);
+    },
+  };
+}
+
 /** Nothing is painted before the script has set the chosen theme: no flash of the other one. */
 function paintLater(): Plugin {
   return {
@@ -41,7 +61,7 @@ function paintLater(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [packed(), paintLater()],
+  plugins: [packed(), swaggerNotices(), paintLater()],
   // Relative to nothing: the node serves the page at / and its parts under /assets.
   base: "/",
   publicDir: false,
@@ -49,20 +69,22 @@ export default defineConfig({
     outDir: "../src/stompede/apps/console/static",
     emptyOutDir: true,
     // What is bundled keeps its licences: BSD and Apache want their texts beside every copy.
-    license: { fileName: "third-party-licenses.md" },
+    license: { fileName: LICENSES },
     target: "es2023",
     // An inlined asset is a data: URL, which the page's Content-Security-Policy does not allow.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // MapLibre alone is about 1 MB; it is its own chunk, which only the map asks for.
-    chunkSizeWarningLimit: 1200,
+    // MapLibre is about 1 MB, Swagger UI 1.7 MB; each is its own chunk, which only its page asks for.
+    chunkSizeWarningLimit: 1800,
     reportCompressedSize: false,
     rolldownOptions: {
+      input: { index: "index.html", docs: "docs.html" },
       output: {
         codeSplitting: {
           groups: [
             { name: "maplibre", test: /node_modules[\\/](maplibre-gl|@maplibre|@mapbox)/ },
             { name: "stompjs", test: /node_modules[\\/]@stomp/ },
+            { name: "swagger-ui", test: /node_modules[\\/]swagger-ui-dist/ },
           ],
         },
       },
@@ -71,6 +93,7 @@ export default defineConfig({
   server: {
     proxy: {
       "/api": NODE_URL,
+      "/openapi.json": NODE_URL,
       "/map/helsinki.geojson": NODE_URL,
       "/favicon.svg": NODE_URL,
       "/stomp": { target: NODE_URL, ws: true },

@@ -1,5 +1,6 @@
 """What is installed by others: a wheel and an sdist that carry the built page and serve it."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = "stompede/apps/console/static/index.html"
+LICENSES = "stompede/apps/console/static/third-party-licenses.md"
 
 
 def run(*command, **options):
@@ -33,13 +35,21 @@ def built(tmp_path_factory):
 
 def test_both_carry_the_page_the_city_and_the_type_marker(built):
     wheel, sdist = built
-    needed = [PAGE, "stompede/py.typed", "stompede/apps/location/data/helsinki-roads.geojson.gz"]
+    needed = [PAGE, LICENSES, "stompede/py.typed", "stompede/apps/location/data/helsinki-roads.geojson.gz"]
     inside = zipfile.ZipFile(wheel).namelist()
     assert [name for name in needed if name not in inside] == []
     assert any(re.fullmatch(r"stompede/apps/console/static/assets/.*\.js", name) for name in inside)
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert [name for name in needed if f"src/{name}" not in names] == []
+
+
+def test_what_is_bundled_into_the_page_has_its_licence_in_the_wheel(built):
+    wheel, _ = built
+    text = zipfile.ZipFile(wheel).read(LICENSES).decode()
+    bundled = json.loads((ROOT / "console" / "package.json").read_text("utf-8"))["dependencies"]
+    assert [name for name, version in bundled.items() if f"## {name} - {version} (" not in text] == []
+    assert "SmartBear" in text  # the notice that Swagger UI's licence wants beside it
 
 
 def test_both_carry_nothing_that_is_not_the_packages(built):
@@ -70,12 +80,13 @@ def test_the_wheel_serves_the_page_without_the_sources(built, serve_node, tmp_pa
     assert run(*where, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(place)}).startswith(str(place))
     node = serve_node("--demo", PYTHONPATH=str(place))
     with httpx.Client(base_url=node.url) as browser:
-        page = browser.get("/")
-        assert page.status_code == 200
-        assert page.headers["content-type"].startswith("text/html")
-        parts = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
-        assert parts
-        assert [part for part in parts if browser.get(part).status_code != 200] == []
+        for path in ("/", "/docs"):
+            page = browser.get(path)
+            assert page.status_code == 200
+            assert page.headers["content-type"].startswith("text/html")
+            parts = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+            assert parts
+            assert [part for part in parts if browser.get(part).status_code != 200] == []
     assert node.stop() == 0
 
 

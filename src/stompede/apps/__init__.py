@@ -26,7 +26,8 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> Stomp
         }
     )
     app = Stompede(
-        FastAPI(title="Stompede", version=__version__),
+        # Its own pages for people load their scripts from a CDN; the console's /docs brings them along.
+        FastAPI(title="Stompede", version=__version__, docs_url=None, redoc_url=None),
         settings=settings,
         title="Stompede reference services",
         version=__version__,

@@ -36,12 +36,12 @@ _NOT_BUILT: Final = """<!doctype html>
 """
 
 
-def page(static: Path) -> Response:
-    """The page itself, or a plain one that says how to build it."""
-    index = static / "index.html"
-    if not index.is_file():
+def page(static: Path, name: str = "index.html") -> Response:
+    """A built page, or a plain one that says how to build it."""
+    built = static / name
+    if not built.is_file():
         return HTMLResponse(_NOT_BUILT, status_code=503, headers={"Cache-Control": "no-store"})
-    return FileResponse(index, media_type="text/html; charset=utf-8", headers={"Cache-Control": _ASK_AGAIN})
+    return FileResponse(built, media_type="text/html; charset=utf-8", headers={"Cache-Control": _ASK_AGAIN})
 
 
 def asset(static: Path, name: str, accept_encoding: str) -> Response:

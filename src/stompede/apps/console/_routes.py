@@ -1,4 +1,4 @@
-"""The routes of the page: ``/``, its files, the streets of the built-in city, and its settings."""
+"""The routes of the pages: ``/`` and ``/docs``, their files, the streets of the built-in city, and settings."""
 
 # No `from __future__ import annotations` here: FastAPI reads the signatures of the routes, which stand in a
 # function.
@@ -119,6 +119,27 @@ def console_router(
         """Tell the page what it has to know about its node."""
         response.headers["Cache-Control"] = "no-store"
         return config
+
+    return router
+
+
+def docs_router(*, static: Path = _assets.STATIC) -> APIRouter:
+    """``/docs``: the REST interface in Swagger UI, which comes from the node; FastAPI's own page loads it from a CDN.
+
+    The application's FastAPI has to be made with ``docs_url=None`` and has its document at ``/openapi.json``. The
+    page's files are served by `console_router`.
+
+    Args:
+        static: folder of the built page.
+    """
+    router = APIRouter()
+    headers = _page_headers(content_security_policy())
+
+    @router.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+    async def docs() -> Response:
+        response = _assets.page(static, "docs.html")
+        response.headers.update(headers)
+        return response
 
     return router
 

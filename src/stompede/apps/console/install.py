@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from stompede import Stompede
 
-from ._routes import console_router
+from ._routes import console_router, docs_router
 from .settings import ConsoleSettings
 
 
 def install(app: Stompede, *, settings: ConsoleSettings | None = None, demo: bool = False) -> None:
-    """Add the page to an application: ``/`` and what it needs.
+    """Add the page to an application: ``/`` and what it needs, and ``/docs`` where FastAPI has none of its own.
 
     Args:
         app: the application; it must not have started. The page connects to the first of its endpoints.
@@ -25,3 +25,5 @@ def install(app: Stompede, *, settings: ConsoleSettings | None = None, demo: boo
             tiles_attribution=settings.tiles_attribution,
         )
     )
+    if app.fastapi.docs_url is None and app.fastapi.openapi_url == "/openapi.json":
+        app.fastapi.include_router(docs_router())
