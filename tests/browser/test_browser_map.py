@@ -73,6 +73,32 @@ async def test_phone_scrolls_in_one_direction_only(watched, until, tab: str) -> 
         await expect(page.locator("#rider-search")).to_be_in_viewport()
 
 
+@pytest.mark.parametrize("size", [(375, 700), (320, 568)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_counters_and_their_labels_are_whole_on_a_phone(watched, until, size: tuple[int, int]) -> None:
+    width, height = size
+    page = await map_page(
+        watched, until, viewport={"width": width, "height": height}, has_touch=True, is_mobile=True
+    )
+    parts = page.locator(".figures dt, .figures dd")
+    await expect(parts).to_have_count(8)
+    assert await parts.evaluate_all(CLIPPED) == []
+
+
+# Texts of which some part is cut off by a box around them, or by the screen.
+CLIPPED = """parts => parts.filter((part) => {
+  const range = document.createRange();
+  range.selectNodeContents(part);
+  const text = range.getBoundingClientRect();
+  for (let box = part; box; box = box.parentElement) {
+    if (box !== document.documentElement && getComputedStyle(box).overflowY === "visible") continue;
+    const { top, right, bottom, left } = box === document.documentElement
+      ? { top: 0, right: innerWidth, bottom: innerHeight, left: 0 } : box.getBoundingClientRect();
+    if (text.top < top - 1 || text.bottom > bottom + 1 || text.left < left - 1 || text.right > right + 1) return true;
+  }
+  return false;
+}).map((part) => part.textContent)"""
+
+
 async def test_riders_move_smoothly(watched, until) -> None:
     page = await map_page(watched, until)
     before = {rider["riderId"]: rider for rider in await page.evaluate(RIDERS)}
