@@ -75,6 +75,34 @@ async def test_http_and_stomp_over_tls(certificate: tuple[str, str]) -> None:
                 assert await command(websocket) == ("MESSAGE", "x" * size)
 
 
+async def test_a_client_that_reads_slowly_over_tls_gets_all_in_order(certificate: tuple[str, str]) -> None:
+    certfile, keyfile = certificate
+    trust = ssl.create_default_context(cafile=certfile)
+    app = make_app(outbound_bytes=1_000_000)
+    async with serving(app, certfile=certfile, keyfile=keyfile) as served:
+        async with connect(app.public_url, ssl=trust, proxy=None, max_queue=1, max_size=None) as websocket:
+            await websocket.send(encode("CONNECT", {"accept-version": "1.2", "host": "x"}).decode())
+            assert (await command(websocket))[0] == "CONNECTED"
+            await websocket.send(
+                encode("SUBSCRIBE", {"id": 1, "destination": "/topic/a", "receipt": 1}).decode()
+            )
+            assert (await command(websocket))[0] == "RECEIPT"
+            [session] = served.node.sessions.values()
+            count = 0
+            while session.outbox.queued_bytes < 300_000:
+                await app.publish("/topic/a", f"{count:>8}{'x' * 20_000}")
+                count += 1
+                assert count < 5000
+            assert served.node.statistics().outboxes.blocked == 1
+            numbers = [int((await command(websocket))[1][:8]) for _ in range(count)]
+            assert numbers == list(range(count))
+            assert served.node.statistics().outboxes.queued_bytes == 0
+            app.close_session(session.id)
+            assert (await command(websocket))[0] == "ERROR"
+            await websocket.wait_closed()
+            assert websocket.close_code == 4500
+
+
 async def test_the_origin_must_be_of_https_as_well(certificate: tuple[str, str]) -> None:
     certfile, keyfile = certificate
     trust = ssl.create_default_context(cafile=certfile)
