@@ -79,6 +79,7 @@ async def test_counters_and_their_labels_are_whole_on_a_phone(watched, until, si
     page = await map_page(
         watched, until, viewport={"width": width, "height": height}, has_touch=True, is_mobile=True
     )
+    await expect(page.locator("#rider-list li").nth(10)).to_be_attached()  # the side panel is full now
     parts = page.locator(".figures dt, .figures dd")
     await expect(parts).to_have_count(8)
     assert await parts.evaluate_all(CLIPPED) == []

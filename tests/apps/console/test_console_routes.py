@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from stompede.apps.console import console_router
+from stompede import Settings, Stompede
+from stompede.apps import create_app
+from stompede.apps.console import ConsoleSettings, console_router, install
 from stompede.apps.console._assets import accepts_gzip
 from stompede.apps.console._city import ATTRIBUTION, BOUNDS
+from stompede.apps.console._routes import docs_router
 
 
 @pytest.fixture
@@ -57,6 +61,39 @@ async def test_page_may_load_from_its_own_host_alone_and_is_asked_for_again(
 async def test_page_answers_head(client: httpx.AsyncClient) -> None:
     answer = await client.head("/")
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_rest_interface_may_load_from_its_own_host_alone(static: Path) -> None:
+    (static / "docs.html").write_text("<!doctype html><title>REST</title>", "utf-8")
+    app = FastAPI(docs_url=None)
+    app.include_router(docs_router(static=static))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
+        answer = await client.get("/docs")
+        assert (await client.head("/docs")).status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+async def test_reference_services_have_no_page_that_loads_from_elsewhere() -> None:
+    app = create_app(Settings(jwt_secret="x" * 32), demo=True).fastapi
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
+        pages = {path: await client.get(path) for path in ("/", "/docs", "/redoc", "/asyncapi")}
+    assert pages["/redoc"].status_code == 404
+    for page in pages.values():
+        assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=[\"']?(https?:)?//", page.text)
+
+
+async def test_an_applications_own_docs_stay_its_own() -> None:
+    app = Stompede(FastAPI(), settings=Settings(jwt_secret="x" * 32))
+    install(app, settings=ConsoleSettings(tiles=None))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app.fastapi), base_url="http://node"
+    ) as client:
+        assert "swagger-ui" in (await client.get("/docs")).text
+        assert "content-security-policy" not in (await client.get("/docs")).headers
 
 
 async def test_page_that_was_not_built_says_how_to_build_it(tmp_path: Path) -> None:
