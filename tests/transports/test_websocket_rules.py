@@ -180,6 +180,44 @@ async def test_frames_behind_a_close_frame_are_not_served(pair: Pair) -> None:
     await served.ended("disconnect")
 
 
+def opcodes(data: bytes) -> list[int]:
+    """What kinds of frames a server has written."""
+    found, position = [], 0
+    while position < len(data):
+        length = data[position + 1]
+        found.append(data[position] & 15)
+        position += 2
+        if length > 125:
+            size = 2 if length == 126 else 8
+            length = int.from_bytes(data[position : position + size])
+            position += size
+        position += length
+    assert position == len(data)
+    return found
+
+
+@pytest.mark.parametrize("blocked", [False, True])
+async def test_no_data_follows_the_answer_to_a_close_frame(blocked: bool) -> None:
+    async with serving(make_app(close_timeout_s=5)) as served:
+        client = await served.client(receive_buffer=4096)
+        await client.subscribe("/topic/a")
+        session = served.session(client)
+        while blocked and session.outbox.queued_bytes < 100_000:
+            await served.app.publish("/topic/a", "x" * 20_000)
+        await client.send_bytes(frame(8, struct.pack("!H", 1000)))
+        await until(lambda: session.transport._closing)  # type: ignore[attr-defined]
+        for _ in range(5):
+            await served.app.publish("/topic/a", "late")
+        raw = b""
+        async with asyncio.timeout(5):
+            while part := await asyncio.get_running_loop().sock_recv(client.sock, 65536):
+                raw += part
+                await served.app.publish("/topic/a", "later")
+        kinds = opcodes(raw)
+        assert kinds.index(8) == len(kinds) - 1
+        await served.ended("disconnect")
+
+
 async def test_frames_while_the_server_closes_are_not_served(pair: Pair) -> None:
     served, client, other = pair
     served.app.close_session(client.session)

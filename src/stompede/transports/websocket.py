@@ -163,6 +163,7 @@ class WebSocketConnection(WSListener):
             code, reason = check_close(frame.get_payload_as_bytes())
             self._peer_close = (_NO_CODE if code is None else code, reason)
             self.close(1000 if code is None else code, "")
+            self.receiver.paused()  # no data may follow our close frame (RFC 6455 section 5.5.1)
             self._ws.disconnect()
         elif kind is WSMsgType.PING:
             if self._write_paused:
@@ -216,7 +217,7 @@ class WebSocketConnection(WSListener):
         pong, self._pong = self._pong, None
         if pong is not None and not self._closing:
             self._ws.send_pong(pong)
-        if not self._write_paused:
+        if not self._write_paused and not self._closing:
             self.receiver.resumed()
 
     # What the receiver asks for.
