@@ -1,0 +1,88 @@
+"""A runner of handlers, and what became of what it ran.
+
+Every handler is started as a session starts it: from a callback of the loop, outside of any task.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import pytest
+
+from stompede.server.running import HandlerRunner
+
+Outcome = tuple[Any, BaseException | None]
+
+
+class Bench:
+    """A runner, and what became of what it ran."""
+
+    def __init__(self, group: asyncio.TaskGroup, max_running: int, timeout_s: float) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.runner = HandlerRunner(self.loop, group, max_running, timeout_s)
+        self.order: list[str] = []
+
+    def start(self, coro: Coroutine[Any, Any, Any], name: str = "") -> "asyncio.Future[Outcome]":
+        done: asyncio.Future[Outcome] = self.loop.create_future()
+
+        def finish(result: Any, error: BaseException | None) -> None:
+            self.order.append(name)
+            done.set_result((result, error))
+
+        self.loop.call_soon(self.runner.start, coro, finish)
+        return done
+
+    async def run(self, coro: Coroutine[Any, Any, Any]) -> Any:
+        async with asyncio.timeout(5):
+            result, error = await self.start(coro)
+        if error is not None:
+            raise error
+        return result
+
+
+@pytest.fixture
+async def make_bench() -> AsyncIterator[Any]:
+    benches: list[Bench] = []
+    ready = asyncio.Event()
+    stop = asyncio.Event()
+    wanted: list[tuple[int, float]] = []
+
+    async def host() -> None:
+        async with asyncio.TaskGroup() as group:
+            benches.append(Bench(group, *wanted[0]))
+            ready.set()
+            await stop.wait()
+            benches[0].runner.close()
+
+    task: list[asyncio.Task[None]] = []
+
+    async def make(max_running: int = 100, timeout_s: float = 60) -> Bench:
+        wanted.append((max_running, timeout_s))
+        task.append(asyncio.create_task(host()))
+        await ready.wait()
+        return benches[0]
+
+    yield make
+    stop.set()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*task)
+
+
+@pytest.fixture
+async def bench(make_bench: Any) -> Bench:
+    bench: Bench = await make_bench()
+    await bench.run(asyncio.sleep(0))
+    return bench
+
+
+async def returns(value: Any) -> Any:
+    return value
+
+
+async def raises(error: BaseException) -> None:
+    raise error
+
+
+async def waits(event: asyncio.Event, value: Any = None) -> Any:
+    await event.wait()
+    return value
