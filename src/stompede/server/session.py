@@ -18,11 +18,9 @@ import structlog
 
 from stompede._types import NO_HEADERS, Principal
 from stompede.errors import SessionClosedError
-from stompede.messaging.commands import DisconnectCommand
 from stompede.messaging.message import Message
-from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
-from stompede.server import connecting, credentials, sending, silence, subscribing
+from stompede.server import connecting, credentials, disconnecting, sending, silence, subscribing
 from stompede.server.answers import MAX_WAITING_BYTES
 from stompede.server.disconnects import Disconnect, Disconnects
 from stompede.server.hub import is_text
@@ -357,27 +355,6 @@ class Session(StompSession):
             principal=self._principal.name if self._principal else None, address=self.client_address,
         )  # fmt: skip
 
-    def disconnect(self, event: stomp.Disconnect) -> None:
-        """DISCONNECT: the client says good-bye."""
-        chain = self.node.interceptors
-        if chain.wants(DisconnectCommand):
-            command = DisconnectCommand(headers=event.head.forwarded)
-            self.doing = (event,)
-            self.run(chain.run(command, self), self._disconnect_intercepted)
-        else:
-            self._say_goodbye(event)
-
-    def _disconnect_intercepted(self, _: Any, error: BaseException | None) -> None:
-        assert self.doing is not None
-        if error is not None and not isinstance(error, Problem):
-            log.warning("interceptor failed on DISCONNECT", session=self.id, error=repr(error))
-        self._say_goodbye(self.doing[0])
-
-    def _say_goodbye(self, event: stomp.Disconnect) -> None:
-        subscribing.drop_all(self)
-        self.receipt(event.head)
-        self.end(Disconnects.NORMAL.value)
-
     def set_principal(self, principal: Principal | None) -> None:
         """The server's way to say who the session belongs to."""
         self._principal = principal
@@ -401,7 +378,7 @@ _ON_EVENT: Final[Mapping[type, Callable[[Session, Any], None]]] = {
     stomp.Subscribe: subscribing.on_subscribe,
     stomp.Unsubscribe: subscribing.on_unsubscribe,
     stomp.Connect: connecting.on_connect,
-    stomp.Disconnect: Session.disconnect,
+    stomp.Disconnect: disconnecting.on_disconnect,
     stomp.Ack: subscribing.on_ack,
     stomp.Nack: subscribing.on_ack,
     stomp.Begin: sending.on_transaction,
