@@ -139,6 +139,48 @@ def test_conflate_drops_the_oldest_key_at_the_bound(blocked: Socket) -> None:
     assert blocked.drained() == b"".join(b"%10d" % index for index in range(2, 12))
 
 
+def test_conflate_replaces_the_older_of_a_key_where_only_its_own_place_is_left(blocked: Socket) -> None:
+    blocked.outbox.send(b"answer" * 10)
+    blocked.outbox.offer(b"a" * 40, Conflate(), "a")
+    assert blocked.outbox.offer(b"A" * 40, Conflate(), "a") is Offer.CONFLATED
+    assert (blocked.counters.conflated, blocked.counters.dropped) == (1, 0)
+    assert blocked.drained() == b"answer" * 10 + b"A" * 40
+
+
+def test_conflate_prefers_the_newest_of_a_key_to_what_is_older_of_other_keys(blocked: Socket) -> None:
+    for frame, key in ((b"a" * 30, "a"), (b"b" * 30, "b"), (b"c" * 30, "c")):
+        blocked.outbox.offer(frame, Conflate(), key)
+    assert blocked.outbox.offer(b"A" * 60, Conflate(), "a") is Offer.CONFLATED
+    assert (blocked.counters.conflated, blocked.counters.dropped) == (1, 1)
+    assert blocked.drained() == b"c" * 30 + b"A" * 60
+
+
+def test_conflate_keeps_the_older_of_a_key_where_there_is_never_room_for_the_newer(blocked: Socket) -> None:
+    blocked.outbox.send(b"answer" * 10)
+    blocked.outbox.offer(b"a" * 20, Conflate(), "a")
+    blocked.outbox.offer(b"b" * 20, Conflate(), "b")
+    assert blocked.outbox.offer(b"A" * 41, Conflate(), "a") is Offer.DROPPED
+    assert (blocked.counters.conflated, blocked.counters.dropped) == (0, 1)
+    assert blocked.outbox.offer(b"A" * 10, Conflate(), "a") is Offer.CONFLATED
+    assert blocked.drained() == b"answer" * 10 + b"b" * 20 + b"A" * 10
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_conflate_never_loses_all_of_a_key_while_others_can_give_way(seed: int) -> None:
+    chance = random.Random(seed)
+    socket = Socket(max_bytes=1000)
+    socket.outbox.send(b"first")
+    socket.outbox.send(b"answer" * 100)
+    queue = socket.outbox._queue
+    assert queue is not None
+    for _ in range(2000):
+        key = f"key {chance.randrange(5)}"
+        held = key in queue
+        offer = socket.outbox.offer(b"." * chance.randrange(1, 500), Conflate(), key)
+        assert (key in queue) == (held or offer is not Offer.DROPPED)
+        assert socket.outbox.queued_bytes == sum(len(one.frame) for one in queue.values()) <= 1000
+
+
 def test_policies_share_one_queue_in_order(blocked: Socket) -> None:
     blocked.outbox.offer(b"[cut]", Cut(), None)
     blocked.outbox.offer(b"[conflate]", Conflate(), "k")

@@ -130,36 +130,40 @@ class Outbox:
         queue = self._queue
         if queue is None:
             queue = self._queue = OrderedDict()
+        older: _Waiting | None = None
         if isinstance(policy, Conflate):
-            older = queue.pop(key, None)
-            if older is not None:
-                self._forget(older)
-                self._counters.conflated += 1
-                outcome = Offer.CONFLATED
+            older = queue.get(key)
         else:
             self._next_key += 1
             key = self._next_key
-        if self._bytes + len(frame) > self._max_bytes:
+        freed = 0 if older is None else len(older.frame)
+        if self._bytes - freed + len(frame) > self._max_bytes:
             if isinstance(policy, Cut):
                 return Offer.OVERFLOW
-            if not self._make_room(len(frame)):
+            if not self._make_room(len(frame), key, freed):
                 self._counters.dropped += 1
-                return Offer.DROPPED
+                return Offer.DROPPED  # an older message of the key stays: better an old one than none
+        if older is not None:
+            self._forget(queue.pop(key))
+            self._counters.conflated += 1
+            outcome = Offer.CONFLATED
         queue[key] = _Waiting(frame, not isinstance(policy, Cut))
         self._bytes += len(frame)
         self._counters.queued_bytes += len(frame)
         return outcome
 
-    def _make_room(self, wanted: int) -> bool:
-        """Drops the oldest frames that may be dropped until ``wanted`` bytes fit; none, and false, if they never do."""
+    def _make_room(self, wanted: int, replaced: Hashable, freed: int) -> bool:
+        """Drops the oldest frames that may be dropped until ``wanted`` bytes fit in the place of the frame under
+        ``replaced``, which frees ``freed`` bytes and is left to the caller; none, and false, if they never fit.
+        """
         assert self._queue is not None
         doomed = []
         fits = self._max_bytes - wanted
-        left = self._bytes
+        left = self._bytes - freed
         for key, waiting in self._queue.items():
             if left <= fits:
                 break
-            if waiting.droppable:
+            if waiting.droppable and key != replaced:
                 doomed.append(key)
                 left -= len(waiting.frame)
         if left > fits:
