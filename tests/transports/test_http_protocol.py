@@ -135,6 +135,19 @@ async def test_a_connection_that_waits_between_requests_is_not_cut_by_the_limit_
     assert (await connection.answer())[0] == 200
 
 
+@pytest.mark.parametrize("pieces", [[UPGRADE + b"\x81"], [UPGRADE[:30], UPGRADE[30:] + b"x" * 3000]])
+async def test_a_handshake_with_data_behind_it_is_refused_since_its_client_must_wait_for_the_answer(
+    connection: Connection, served: Served, pieces: list[bytes]
+) -> None:
+    for piece in pieces:
+        connection.writer.write(piece)
+        await connection.writer.drain()
+    status, body = await connection.answer()
+    assert (status, b"before its answer" in body) == (400, True)
+    assert await connection.ended() == b""
+    assert served.node.statistics().connections == 0
+
+
 async def test_nonsense_is_answered_and_closed(connection: Connection) -> None:
     connection.writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 this is TLS\r\n\r\n")
     assert (await connection.ended()).split()[1] == b"400"

@@ -1,16 +1,19 @@
-"""uvicorn's HTTP protocol with limits for the head of a request, in time and in bytes."""
+"""uvicorn's HTTP protocol with limits for the head of a request, in time and in bytes, and for what may follow it."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any, Final, cast
 
+from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _MAX_HEAD_BYTES: Final = 64 * 1024  # several times what browsers, proxies and tokens make of it
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
+_TOO_EARLY: Final = "Data follows the WebSocket handshake before its answer was sent."
 
 
 def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
@@ -18,7 +21,8 @@ def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
 
     uvicorn waits without end for the head of a request once its first byte is there, and takes any length of it;
     here the connection is closed when the head, of a WebSocket handshake or any other request, is not complete
-    in time or is too long.
+    in time or is too long. uvicorn drops what stands behind a handshake in the same read; here such a handshake is
+    refused with 400, since a client must wait for the answer (RFC 6455 section 4.1).
 
     Args:
         handshake_timeout_s: seconds from the accepted connection, or from the first byte of a further request,
@@ -27,6 +31,7 @@ def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
 
     class TimedHttpProtocol(HttpToolsProtocol):
         _head_timer: asyncio.TimerHandle | None = None
+        _read_bytes = 0  # in the present read
         _head_bytes = 0  # since the parser last told of anything whole; trailers count, too
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -36,6 +41,7 @@ def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
         def data_received(self, data: bytes) -> None:
             if self.cycle is not None and self.cycle.response_complete:
                 self._start_timer()  # a further request begins
+            self._read_bytes = len(data)
             self._head_bytes += len(data)
             super().data_received(data)
             if self._head_bytes > _MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -61,6 +67,12 @@ def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
             super().connection_lost(exc)
 
         def handle_websocket_upgrade(self) -> None:
+            upgrade = sys.exception()  # uvicorn calls this where it catches what its parser raises for an upgrade
+            assert isinstance(upgrade, HttpParserUpgrade)
+            if upgrade.args[0] < self._read_bytes:  # where the head ends
+                self.logger.warning(_TOO_EARLY)
+                self.send_400_response(_TOO_EARLY)
+                return
             super().handle_websocket_upgrade()
             # The two refer to each other: apart they are freed at once, without the garbage collector.
             self.parser = None  # type: ignore[assignment]  # nothing comes to be parsed any more
