@@ -1,4 +1,6 @@
-from stompede.server.deadlines import RESOLUTION_S, Deadlines
+import structlog
+
+from stompede.server.deadlines import RESOLUTION_S, Deadlines, DeadlinesStatistics
 
 
 class Alarm:
@@ -106,3 +108,21 @@ def test_a_clock_that_goes_back_rings_nothing() -> None:
     deadlines.add(alarm, 101.0)
     assert deadlines.expire(90.0) == 0
     assert deadlines.expire(101.0) == 1
+
+
+class Broken:
+    def on_deadline(self, now: float) -> float | None:
+        raise RuntimeError(f"broken at {now}")
+
+
+def test_statistics_count_what_waits_was_due_and_failed() -> None:
+    deadlines = Deadlines()
+    deadlines.expire(100.0)
+    for timed in (Alarm(again=105.0), Alarm(), Broken()):
+        deadlines.add(timed, 101.0)
+    deadlines.add(Alarm(), 103.0)
+    assert deadlines.statistics() == DeadlinesStatistics(waiting=4, called=0, failed=0)
+    with structlog.testing.capture_logs() as logs:
+        assert deadlines.expire(102.0) == 3
+    assert [line["event"] for line in logs] == ["a deadline failed"]
+    assert deadlines.statistics() == DeadlinesStatistics(waiting=2, called=3, failed=1)

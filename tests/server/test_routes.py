@@ -6,7 +6,7 @@ from stompede.messaging.binding import bind_handler
 from stompede.messaging.destinations import Kind, Prefixes
 from stompede.messaging.guards import Guards
 from stompede.messaging.routing import Router
-from stompede.server.routes import Routes, Served
+from stompede.server.routes import Routes, RoutesStatistics, Served
 
 
 async def run_blocking(*_: Any) -> None:
@@ -70,6 +70,16 @@ def test_problems_are_not_remembered(routes: Routes) -> None:
     for number in range(100):
         assert routes.find("send", f"/app/{number}").problem is not None
     assert not routes._known
+
+
+def test_statistics_count_what_was_looked_up_refused_and_forgotten(routes: Routes) -> None:
+    for _ in range(3):
+        routes.find("send", "/topic/x")
+        routes.find("send", "/app/none")
+    assert routes.statistics() == RoutesStatistics(remembered=1, resolved=4, refused=3, forgotten=0)
+    for number in range(4096):
+        routes.find("send", f"/topic/{number}")
+    assert routes.statistics() == RoutesStatistics(remembered=1, resolved=4100, refused=3, forgotten=1)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,25 @@ from __future__ import annotations
 import math
 from typing import Final, Protocol
 
+import msgspec
 import structlog
 
 log = structlog.get_logger("stompede.deadlines")
 RESOLUTION_S: Final = 0.25
+
+
+class DeadlinesStatistics(msgspec.Struct, frozen=True):
+    """What `Deadlines.statistics` tells.
+
+    Attributes:
+        waiting: deadlines that wait now, about one for each session.
+        called: deadlines that were due.
+        failed: of those, the ones that failed; the log has them.
+    """
+
+    waiting: int
+    called: int
+    failed: int
 
 
 class Timed(Protocol):
@@ -30,6 +45,12 @@ class Deadlines:
     def __init__(self) -> None:
         self._buckets: dict[int, set[Timed]] = {}
         self._last: int | None = None
+        self._called = 0
+        self._failed = 0
+
+    def statistics(self) -> DeadlinesStatistics:
+        """Figures of now and since the start."""
+        return DeadlinesStatistics(len(self), self._called, self._failed)
 
     def __len__(self) -> int:
         return sum(map(len, self._buckets.values()))
@@ -75,8 +96,10 @@ class Deadlines:
                 try:
                     again = timed.on_deadline(now)
                 except Exception:  # costs the one, not all that share its bucket
+                    self._failed += 1
                     log.exception("a deadline failed")
                     continue
                 if again is not None:
                     self.add(timed, again)
+        self._called += called
         return called

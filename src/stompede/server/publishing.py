@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, final
+
+import msgspec
 
 from stompede._types import NO_HEADERS
 from stompede.bus import Bus
@@ -19,6 +22,24 @@ from stompede.server.publication import Publication
 from stompede.server.settings import Settings
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], None]
+
+
+class PublisherStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """What `Publisher.statistics` tells. What clients send to topics is not counted here; the bus counts all.
+
+    Attributes:
+        published: publications of the application to topics and queues.
+        sent_to_users: messages of the application to sessions and members.
+        threadsafe_queued: publications of other threads that wait for the loop now.
+        threadsafe_refused: publications of other threads refused because ``threadsafe_queue`` waited already.
+        threadsafe_failed: publications of other threads that failed later; the log has them.
+    """
+
+    published: int
+    sent_to_users: int
+    threadsafe_queued: int
+    threadsafe_refused: int
+    threadsafe_failed: int
 
 
 @final
@@ -43,6 +64,21 @@ class Publisher:
         self._spawn = spawn
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threadsafe: deque[tuple[str, Any]] = deque()
+        self._threads = threading.Lock()  # so that the bound and its count hold whatever threads there are
+        self._published = 0
+        self._sent_to_users = 0
+        self._threadsafe_refused = 0
+        self._threadsafe_failed = 0
+
+    def statistics(self) -> PublisherStatistics:
+        """Figures of now and since the start."""
+        return PublisherStatistics(
+            self._published,
+            self._sent_to_users,
+            len(self._threadsafe),
+            self._threadsafe_refused,
+            self._threadsafe_failed,
+        )
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Publications of other threads go to this loop from now on."""
@@ -71,6 +107,7 @@ class Publisher:
                 "and use send_to_user or send_to_session for user destinations",
             )
         body, own_type = codecs.encode(value)
+        self._published += 1
         return self.publish_message(Message(destination, body, content_type or own_type, headers))
 
     def publish_message(self, message: Message) -> Awaitable[None] | None:
@@ -95,6 +132,7 @@ class Publisher:
         if not destination.startswith("/"):
             raise Problem("invalid-destination", f"{destination!r} does not begin with a slash")
         body, content_type = codecs.encode(value)
+        self._sent_to_users += 1
         return self._bus.publish(full, Publication(Message(full, body, content_type, headers), principal))
 
     def publish_threadsafe(self, destination: str, value: Any) -> None:
@@ -104,18 +142,23 @@ class Publisher:
             BusError: ``threadsafe_queue`` publications wait already.
             SessionClosedError: the node does not run.
         """
-        if len(self._threadsafe) >= self._settings.threadsafe_queue:
-            raise BusError(
-                f"{self._settings.threadsafe_queue} publications of other threads wait already "
-                "(threadsafe_queue)"
-            )
-        self._threadsafe.append((destination, value))
-        try:
-            if self._loop is None:
-                raise RuntimeError
-            self._loop.call_soon_threadsafe(self._publish_from_threads)
-        except RuntimeError:
-            raise SessionClosedError("the node does not run: publish while the application runs") from None
+        with self._threads:
+            if len(self._threadsafe) >= self._settings.threadsafe_queue:
+                self._threadsafe_refused += 1
+                raise BusError(
+                    f"{self._settings.threadsafe_queue} publications of other threads wait already "
+                    "(threadsafe_queue)"
+                )
+            self._threadsafe.append((destination, value))
+            try:
+                if self._loop is None:
+                    raise RuntimeError
+                self._loop.call_soon_threadsafe(self._publish_from_threads)
+            except RuntimeError:
+                self._threadsafe.pop()  # it was refused: nobody may publish it later
+                raise SessionClosedError(
+                    "the node does not run: publish while the application runs"
+                ) from None
 
     def _publish_from_threads(self) -> None:
         while self._threadsafe:
@@ -123,11 +166,15 @@ class Publisher:
             try:
                 taken = self.publish(destination, value)
             except Exception as error:
+                self._threadsafe_failed += 1
                 self._problems.log_failure(None, error, destination, "publish_threadsafe failed")
                 continue
             if taken is not None:
-                self._spawn(_wait(taken), "publish_threadsafe failed")
+                self._spawn(self._wait(taken), "publish_threadsafe failed")
 
-
-async def _wait(taken: Awaitable[None]) -> None:
-    await taken
+    async def _wait(self, taken: Awaitable[None]) -> None:
+        try:
+            await taken
+        except Exception:
+            self._threadsafe_failed += 1
+            raise

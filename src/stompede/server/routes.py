@@ -56,6 +56,22 @@ class Route(msgspec.Struct, frozen=True, gc=False):
         return Problem(problem.code, problem.detail)
 
 
+class RoutesStatistics(msgspec.Struct, frozen=True):
+    """What `Routes.statistics` tells.
+
+    Attributes:
+        remembered: destinations remembered now, once for SEND and once for SUBSCRIBE.
+        resolved: destinations looked up in full, because they were not remembered.
+        refused: of those, the ones that cannot be served; they are never remembered.
+        forgotten: times that all were forgotten, because too many were remembered.
+    """
+
+    remembered: int
+    resolved: int
+    refused: int
+    forgotten: int
+
+
 class Routes:
     """All that an application serves, as a lookup. Bounded: at most some thousand destinations are
     remembered.
@@ -74,6 +90,13 @@ class Routes:
         self._guards = guards
         self._max_destination = max_destination
         self._known: dict[tuple[str, str], Route] = {}
+        self._resolved = 0
+        self._refused = 0
+        self._forgotten = 0
+
+    def statistics(self) -> RoutesStatistics:
+        """Figures of now and since the start."""
+        return RoutesStatistics(len(self._known), self._resolved, self._refused, self._forgotten)
 
     def find(self, operation: str, destination: str) -> Route:
         """The route for ``send`` or ``subscribe``."""
@@ -81,10 +104,14 @@ class Routes:
         route = self._known.get(key)
         if route is None:
             route = self._resolve(operation, destination)
-            if route.problem is None:
-                if len(self._known) >= _REMEMBERED:
-                    self._known.clear()
-                self._known[key] = route
+            self._resolved += 1
+            if route.problem is not None:
+                self._refused += 1
+                return route
+            if len(self._known) >= _REMEMBERED:
+                self._forgotten += 1
+                self._known.clear()
+            self._known[key] = route
         return route
 
     def _resolve(self, operation: str, destination: str) -> Route:
