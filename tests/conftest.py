@@ -103,6 +103,11 @@ class ServedNode:
         """``ws://127.0.0.1:PORT/stomp``."""
         return f"ws{self.url.removeprefix('http')}/stomp"
 
+    def said(self, timeout_s: float = 30) -> str:
+        """All that it wrote to standard error, once it has ended."""
+        self._reader.join(timeout_s)
+        return "".join(self._said)
+
     def stop(self, timeout_s: float = 30) -> int:
         """SIGTERM, and its exit code."""
         self.process.terminate()

@@ -12,6 +12,7 @@ from stompsocket import Closed, StompSocket
 
 APPLICATION = """
 import asyncio
+import time
 from pathlib import Path
 from stompede import Stompede
 
@@ -23,6 +24,12 @@ async def slow(body: str) -> str:
     while not Path("go").exists():
         await asyncio.sleep(0.01)
     return body
+
+@app.message("/thread")
+def thread(body: str) -> None:
+    app.publish_threadsafe("/topic/begun", body)
+    while not Path("go").exists():
+        time.sleep(0.01)
 """
 
 ServeNode = Callable[..., Any]
@@ -106,6 +113,28 @@ async def test_a_signal_ends_an_idle_node_with_exit_code_0(
     node.process.send_signal(number)
     assert (await client.closed()).code == 1012
     assert code_of(node) == 0
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("handler", ["slow", "thread"])
+async def test_ctrl_c_while_the_node_stops_ends_it_at_once_and_says_so(
+    node: Any, connected: Connect, first: int, handler: str
+) -> None:
+    client, watcher = await connected(node), await connected(node)
+    await watcher.subscribe("/topic/begun")
+    await client.send("SEND", {"destination": f"/app/{handler}"}, "x")
+    await watcher.message()
+    node.process.send_signal(first)
+    await refused(node)
+    assert node.process.poll() is None, "it waits for the handler"
+    begin = time.monotonic()
+    node.process.send_signal(signal.SIGINT)
+    assert code_of(node) == 130
+    assert time.monotonic() - begin < 5, "far less than shutdown_timeout_s"
+    said = node.said()
+    assert said.count("stompede: a second Ctrl-C: ended at once") == 1
+    assert "Traceback" not in said
+    assert (await client.closed()).code is None, "a lost connection: the client comes back by itself"
 
 
 async def test_a_handler_that_never_ends_does_not_keep_the_node(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 import socket
+from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -27,8 +30,14 @@ log = structlog.get_logger("stompede.serve")
 _GC_THRESHOLDS: Final = (2_000, 5, 100)
 
 
+_CUT_SHORT: Final = (
+    b"stompede: a second Ctrl-C: ended at once, without the handlers and clients that it waited for\n"
+)
+
+
 class _Server(uvicorn.Server):
-    """uvicorn's server, which stops the node before it cuts connections.
+    """uvicorn's server, which stops the node before it cuts connections. A Ctrl-C while it stops ends the process
+    at once, where that is its own.
 
     Attributes:
         owns_process: whether nothing else runs in this process, so that its settings may be made here.
@@ -48,6 +57,14 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
         # uvicorn raises the signal that it was stopped by once more; but it has been obeyed: exit code 0.
         self._captured_signals.clear()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.owns_process and self.should_exit and sig == signal.SIGINT:
+            # Past everything that could take time: handlers in threads, or a loop that one of them blocks. And past
+            # `sys.stderr`, which the signal may have found in the middle of a line of the log.
+            os.write(2, _CUT_SHORT)
+            os._exit(128 + signal.SIGINT)
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         assert sockets
