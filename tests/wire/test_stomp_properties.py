@@ -18,6 +18,7 @@ from stompede.wire.stomp import (
     HeadCache,
     Limits,
     MessageReceived,
+    MessageTemplate,
     Nack,
     Send,
     ServerEvent,
@@ -32,6 +33,7 @@ from stompede.wire.stomp import (
     escape,
     message_parts,
 )
+from stompede.wire.stomp.encode import encode_message
 from stompede.wire.stomp.tables import RULES
 
 VERSIONS = st.sampled_from(Version)
@@ -192,6 +194,22 @@ def test_message_of_a_server_is_read_as_it_was_meant(
         "content-length": str(len(body)),
     }
     assert found.headers == own | said
+
+
+@given(
+    data=st.data(),
+    version=VERSIONS,
+    body=BODIES,
+    kind=st.none() | st.just("text/plain;a:b"),
+    named=st.booleans(),
+)
+def test_template_writes_what_the_slow_way_writes(
+    data: st.DataObject, version: Version, body: bytes, kind: str | None, named: bool
+):
+    subscription = data.draw(text(version)) if named else None
+    message = Message("/a:b\\c", body, kind, data.draw(headers(version)))
+    template = MessageTemplate(version, subscription, message.destination)
+    assert template.encode("m-1", message) == encode_message(version, "m-1", message, subscription, None)
 
 
 @given(data=st.data(), version=VERSIONS, body=BODIES)

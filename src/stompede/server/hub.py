@@ -22,9 +22,20 @@ import msgspec
 
 from stompede.messaging.message import Message
 from stompede.server.outbox import DEFAULT_POLICY, Offer, Outbox
-from stompede.server.policies import Conflate, SlowPolicy
+from stompede.server.policies import SlowPolicy
+from stompede.server.topics import (
+    Cohort,
+    CohortKey,
+    Pending,
+    Shape,
+    Topic,
+    conflation_keys,
+    frames_of_tick,
+    is_text,
+    pieces_of_tick,
+)
 from stompede.transports.base import Framing
-from stompede.wire.stomp import Version, escape, message_parts, message_without_subscription
+from stompede.wire.stomp import Version, escape
 
 # A tick with more bodies than this is flushed early, so that no batch grows without bound.
 FLUSH_BYTES: Final = 256 * 1024
@@ -32,9 +43,7 @@ _BURST_BYTES: Final = 256 * 1024  # encoded for small cohorts and not written ye
 _MAX_SHAPES: Final = 1024
 _FEW: Final = 8  # members of a cohort that is not worth a burst of its own
 
-CohortKey = tuple[Framing, Version, str | None]
 Burst = list[tuple[Callable[[bytes], None], bytes]]
-Pending = tuple[str, Message, bool]  # id, message, whether its body is text
 
 
 class HubStatistics(msgspec.Struct, frozen=True):
@@ -57,106 +66,11 @@ class HubStatistics(msgspec.Struct, frozen=True):
     encoded: int
 
 
-class Shape:
-    """What cohorts have in common whose bytes differ in nothing but the subscription id.
-
-    Compared by identity: there is one object per kind of cohort, so that looking it up costs no hashing of
-    its parts.
-    """
-
-    __slots__ = ("framing", "length", "version")
-
-    def __init__(self, framing: Framing, version: Version, length: int | None) -> None:
-        self.framing = framing
-        self.version = version
-        self.length = length
-
-
-class Cohort:
-    """Subscribers of one destination that get the same bytes.
-
-    Attributes:
-        shape: version, framing and length of the id.
-        sid: the id as it stands on the wire; empty where MESSAGE frames name none (STOMP 1.0).
-        members: their outboxes.
-    """
-
-    __slots__ = ("members", "shape", "sid")
-
-    def __init__(self, shape: Shape, sid: bytes) -> None:
-        self.shape = shape
-        self.sid = sid
-        self.members: dict[Outbox, None] = {}
-
-
-class Topic:
-    """One destination with its subscribers on this node."""
-
-    __slots__ = ("cohorts", "destination", "pending", "policy")
-
-    def __init__(self, destination: str, policy: SlowPolicy) -> None:
-        self.destination = destination
-        self.policy = policy
-        self.cohorts: dict[CohortKey, Cohort] = {}
-        self.pending: list[Pending] = []
-
-
-def is_text(body: bytes) -> bool:
-    """Whether the frame around ``body`` may be a WebSocket text message, that is, whether it is UTF-8."""
-    if body.isascii():
-        return True
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _pieces(pending: list[Pending], shape: Shape) -> list[bytes]:
-    """The frames of a tick, cut at the places where the subscription id stands."""
-    version, length, header = shape.version, shape.length, shape.framing.header
-    if length is None:
-        frames = []
-        for message_id, message, text in pending:
-            payload = message_without_subscription(version, message_id, message)
-            frames.append(header(len(payload), text) + payload)
-        return [b"".join(frames)]
-    pieces = []
-    tail = b""
-    for message_id, message, text in pending:
-        before, after = message_parts(version, message_id, message)
-        pieces.append(tail + header(len(before) + length + len(after), text) + before)
-        tail = after
-    pieces.append(tail)
-    return pieces
-
-
 def _write_burst(burst: Burst) -> None:
     """Writes one after the other: in turns with encoding, each would find the caches full of the other."""
     for write, data in burst:
         write(data)
     burst.clear()
-
-
-def _frames(pending: list[Pending], cohort: Cohort) -> list[bytes]:
-    """The frames of one cohort, one by one: for sockets that are blocked."""
-    version, header = cohort.shape.version, cohort.shape.framing.header
-    frames = []
-    for message_id, message, text in pending:
-        if cohort.shape.length is None:
-            payload = message_without_subscription(version, message_id, message)
-        else:
-            payload = cohort.sid.join(message_parts(version, message_id, message))
-        frames.append(header(len(payload), text) + payload)
-    return frames
-
-
-def _keys(pending: list[Pending], topic: Topic, cohort: Cohort) -> list[Hashable]:
-    """What `Conflate` tells messages apart by."""
-    by = topic.policy.by if isinstance(topic.policy, Conflate) else None
-    if by is None:
-        return [(topic.destination, cohort.sid)] * len(pending)
-    return [(topic.destination, cohort.sid, message.headers.get(by)) for _, message, _ in pending]
 
 
 class Hub:
@@ -226,6 +140,7 @@ class Hub:
         if cohort is None:
             cohort = topic.cohorts[key] = self._new_cohort(key)
         cohort.members[outbox] = None
+        topic.look_for_only()
         outbox.topics += 1
         self._subscriptions += 1
 
@@ -261,6 +176,7 @@ class Hub:
             del topic.cohorts[key]
             if not topic.cohorts:
                 del self._topics[destination]
+        topic.look_for_only()
 
     def next_message_id(self) -> str:
         """An id that this node never gave before."""
@@ -306,7 +222,15 @@ class Hub:
         gathered: list[Outbox] | None = [] if len(dirty) > 1 or len(dirty[0].cohorts) > 1 else None
         burst: Burst = []
         for topic in dirty:
-            self._write_topic(topic, burst, gathered, overflown)
+            only = topic.only
+            if only is None or only.outbox.blocked or only.outbox.topics > 1:
+                self._write_topic(topic, burst, gathered, overflown)
+                continue
+            pending = topic.pending
+            topic.pending = []
+            burst.append((only.outbox.write, only.data(pending)))
+            self._encoded += 1
+            self._delivered += len(pending)
         _write_burst(burst)
         if gathered:
             self._write_gathered(gathered, overflown)
@@ -324,7 +248,7 @@ class Hub:
             shape = cohort.shape
             pieces = pieces_of.get(shape)
             if pieces is None:
-                pieces = pieces_of[shape] = _pieces(pending, shape)
+                pieces = pieces_of[shape] = pieces_of_tick(pending, shape)
             data = cohort.sid.join(pieces)
             delivered += len(cohort.members)
             in_burst = gathered is not None and len(cohort.members) <= _FEW
@@ -366,8 +290,8 @@ class Hub:
                     outbox.write(b"".join(parts))
                 continue
             if frames is None:
-                frames = _frames(pending, cohort)
-                keys = _keys(pending, topic, cohort)
+                frames = frames_of_tick(pending, cohort)
+                keys = conflation_keys(pending, topic, cohort)
             for frame, key in zip(frames, keys, strict=True):
                 if outbox.offer(frame, topic.policy, key) is Offer.OVERFLOW:
                     overflown.append(outbox)

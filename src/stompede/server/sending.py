@@ -16,6 +16,7 @@ from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
 from stompede.server import credentials
 from stompede.server.disconnects import Disconnects
+from stompede.server.publication import Publication
 from stompede.server.routes import Route
 from stompede.wire import stomp
 
@@ -61,11 +62,10 @@ def on_send(session: Session, event: stomp.Send) -> None:
                 if route.gate is None
                 else route.gate.check("send", _invocation(session, route, principal, message))
             )
-            taken = (
-                node.publisher.publish_message(message)
-                if waits is None
-                else _publish_after(session, waits, message)
-            )
+            if waits is None:
+                taken = node.bus.publish(message.destination, Publication(message))
+            else:
+                taken = _publish_after(session, waits, message)
             if taken is None:
                 if head.receipt is not None:
                     session.receipt(head)

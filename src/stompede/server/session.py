@@ -23,9 +23,9 @@ from stompede.messaging.session import StompSession
 from stompede.server import connecting, credentials, disconnecting, sending, silence, subscribing
 from stompede.server.answers import MAX_WAITING_BYTES
 from stompede.server.disconnects import Disconnect, Disconnects
-from stompede.server.hub import is_text
 from stompede.server.outbox import Offer, Outbox
 from stompede.server.subscription import Subscription
+from stompede.server.topics import is_text
 from stompede.transports.base import Transport
 from stompede.wire import stomp
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stompede.messaging.destinations import Kind
-from stompede.server.hub import CohortKey
+from stompede.server.topics import CohortKey
 
 
 class Subscription:

@@ -6,6 +6,7 @@ from stompede.wire.stomp.cache import HeadCache as HeadCache
 from stompede.wire.stomp.cache import HeadCacheStatistics as HeadCacheStatistics
 from stompede.wire.stomp.client import ClientSession as ClientSession
 from stompede.wire.stomp.encode import Frame as Frame
+from stompede.wire.stomp.encode import MessageTemplate as MessageTemplate
 from stompede.wire.stomp.encode import Publishable as Publishable
 from stompede.wire.stomp.encode import encode_frame as encode_frame
 from stompede.wire.stomp.encode import message_parts as message_parts
@@ -64,6 +65,7 @@ __all__ = [
     "HeartBeat",
     "Limits",
     "MessageReceived",
+    "MessageTemplate",
     "Nack",
     "Publishable",
     "Receipt",

@@ -88,6 +88,10 @@ class Endpoint(FrameDecoder):
         """Anything that was written counts as our heart-beat."""
         self._sent = now
 
+    def note_heard(self, now: float) -> None:
+        """A part of what the peer sends has come, but is not yet here to be received: any octet is a sign of life."""
+        self._heard = now
+
     def suspend_receiving(self) -> None:
         """This side does not read the socket: from now on the peer's silence is our own doing."""
         self._suspended = True
