@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from serving import Serve, Served, make_app, serving, until
-from stompsocket import Closed, StompSocket
+from stompsocket import Closed, StompSocket, encode
+
+
+def masked(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
+    """A client's WebSocket frame, with a key that leaves the payload as it is."""
+    size = len(payload)
+    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2)
+    return bytes([(0x80 if fin else 0) | opcode]) + length + bytes(4) + payload
 
 
 async def looked_at(served: Served) -> None:
@@ -91,6 +98,54 @@ async def test_an_idle_session_that_answers_nothing_is_closed() -> None:
         error = await client.error()
         assert error.headers["disconnect-reason"] == "idle-timeout"
         assert (await client.closed()).code == 4002
+
+
+UPLOAD = masked(2, encode("SEND", {"destination": "/topic/a"}, "x" * 9000))
+IN_ONE_FRAME = [UPLOAD[start : start + 2500] for start in range(0, len(UPLOAD), 2500)]
+IN_FRAGMENTS = [masked(2, b"SEND\ndestination:/topic/a\n\n", fin=False)]
+IN_FRAGMENTS += [masked(0, b"x" * 3000, fin=False)] * 3 + [masked(0, b"\0")]
+
+
+async def arrives(served: Served, client: StompSocket, part: bytes) -> None:
+    """Sends a part of a message and waits until the node's side has read it."""
+    transport: Any = served.session(client).transport
+
+    def read() -> tuple[int, int]:
+        assembler = transport._assembler
+        free = transport._socket.get_protocol().get_buffer(-1)
+        return len(free), assembler.buffered_bytes if assembler else 0
+
+    before = read()
+    await client.send_bytes(part)
+    await until(lambda: read() != before)
+
+
+@pytest.mark.parametrize("headers", [{"heart-beat": "10000,0"}, {}], ids=["heart-beats", "idle"])
+@pytest.mark.parametrize("parts", [IN_ONE_FRAME, IN_FRAGMENTS], ids=["one frame", "fragments"])
+async def test_a_message_that_comes_slowly_is_a_sign_of_life_while_its_parts_come(
+    headers: dict[str, str], parts: list[bytes]
+) -> None:
+    async with serving(make_app(idle_timeout_s=60)) as served:
+        client = await served.client(headers)
+        for part in parts[:-1]:
+            await arrives(served, client, part)
+            served.clock.shift += 35
+            await looked_at(served)
+            assert not served.session(client).closed
+        await client.send_bytes(parts[-1])
+        await until(lambda: served.node.statistics().bus.published == 1)
+
+
+@pytest.mark.parametrize("parts", [IN_ONE_FRAME, IN_FRAGMENTS], ids=["one frame", "fragments"])
+async def test_a_message_that_stops_halfway_is_none(parts: list[bytes]) -> None:
+    async with serving(make_app()) as served:
+        client = await served.client({"heart-beat": "10000,0"})
+        for part in parts[:3]:
+            await arrives(served, client, part)
+        served.clock.shift = 22
+        await looked_at(served)
+        served.clock.shift = 44
+        assert (await client.error()).headers["disconnect-reason"] == "heart-beat-missed"
 
 
 async def test_without_connect_the_connection_ends_in_time(serve: Serve) -> None:

@@ -111,6 +111,14 @@ def test_peer_is_not_silent_while_this_side_does_not_read():
     assert session.next_deadline() == 1002.5
 
 
+def test_a_peer_of_whom_a_part_was_heard_is_not_silent():
+    session = beating(sends_ms=0, receives_ms=1000)
+    session.note_heard(102.0)
+    assert session.next_deadline() == 104.5
+    assert session.on_deadline(104.0) == ()
+    assert session.on_deadline(104.5) == (Deadline.PEER_SILENT,)
+
+
 def test_own_beats_go_on_while_this_side_does_not_read():
     session = beating(sends_ms=1000, receives_ms=1000)
     session.suspend_receiving()

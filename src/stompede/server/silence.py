@@ -1,4 +1,5 @@
-"""Signs of life, both ways: heart-beats where they were agreed on, WebSocket pings where they were not."""
+"""Signs of life, both ways: heart-beats where they were agreed on, WebSocket pings where they were not; and what
+has come of a message that is not whole yet."""
 
 from __future__ import annotations
 
@@ -20,6 +21,9 @@ def check(session: Session, now: float) -> None:
             beat = session.wire.send_heart_beat(now)
             if not session.outbox.blocked:  # what waits there is a sign of life already
                 session.send_bytes(session.transport.framing.header(len(beat), True) + beat)
+        elif session.transport.progressed():
+            session.last_seen = now
+            session.wire.note_heard(now)
         else:
             session.error_and_end(
                 Disconnects.HEART_BEAT_MISSED, "the heart-beats that CONNECT promised did not come"
@@ -28,9 +32,13 @@ def check(session: Session, now: float) -> None:
     if session.wire.expects_heart_beats or session.reading_paused:
         return
     silent = now - session.last_seen
-    if silent >= session.node.settings.idle_timeout_s:
+    if silent < session.node.settings.idle_timeout_s / 2:
+        return
+    if session.transport.progressed():
+        session.last_seen = now
+    elif silent >= session.node.settings.idle_timeout_s:
         session.error_and_end(Disconnects.IDLE, "nothing came for too long")
-    elif silent >= session.node.settings.idle_timeout_s / 2 and not session.outbox.blocked:
+    elif not session.outbox.blocked:
         session.transport.ping()
 
 

@@ -159,6 +159,10 @@ class MemoryTransport:
         """A client that reads is alive."""
         self._connection.ping()
 
+    def progressed(self) -> bool:
+        """Messages come whole."""
+        return False
+
     def pause_reading(self) -> None:
         """Leaves in the pipe what the client writes."""
         self._connection.to_server.pause()

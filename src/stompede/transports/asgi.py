@@ -83,6 +83,10 @@ class AsgiConnection:
         """ASGI has no pings; the server below sends its own, and ends the connection when none is answered."""
         self.receiver.alive()
 
+    def progressed(self) -> bool:
+        """ASGI shows whole messages only."""
+        return False
+
     def pause_reading(self) -> None:
         """See `Transport`."""
         self._readable.clear()

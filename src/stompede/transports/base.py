@@ -62,6 +62,15 @@ class Transport(Protocol):
         """Asks the peer for a sign of life, where the transport can; the answer arrives as `Receiver.alive`."""
         ...
 
+    def progressed(self) -> bool:
+        """Whether bytes of a message that is not whole yet came since the last question.
+
+        They are a sign of life of one who uploads over a bad line. Asked before a silent peer is given up, not for
+        each read; where the transport cannot tell, it may say yes once too often. ``False`` where it sees whole
+        messages only.
+        """
+        ...
+
     def pause_reading(self) -> None:
         """Stops reading the socket; the peer feels it by TCP's flow control."""
         ...

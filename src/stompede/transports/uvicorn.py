@@ -67,7 +67,9 @@ def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
             super().connection_lost(exc)
 
         def handle_websocket_upgrade(self) -> None:
-            upgrade = sys.exception()  # uvicorn calls this where it catches what its parser raises for an upgrade
+            upgrade = (
+                sys.exception()
+            )  # uvicorn calls this where it catches what its parser raises for an upgrade
             assert isinstance(upgrade, HttpParserUpgrade)
             if upgrade.args[0] < self._read_bytes:  # where the head ends
                 self.logger.warning(_TOO_EARLY)

@@ -1,9 +1,4 @@
-"""WebSocket by picows, on the port of uvicorn.
-
-uvicorn reads the HTTP request; for an upgrade it makes an object of the class that its ``ws`` option names,
-hands it the socket's transport and the bytes of the request, and makes it the socket's protocol.
-`websocket_protocol` builds that class. From then on bytes go from the socket to picows' frame parser and on
-to the `Receiver`, with nothing of ASGI between.
+"""WebSocket by picows, on the port of uvicorn: what stands between picows' frames and the `Receiver`.
 
 Frames that the hub has made ready are written to the socket's own transport, not through picows' ``send``,
 which would build a header for each: `Transport.write` is the bound method of the socket's transport itself.
@@ -17,21 +12,9 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from picows import (
-    WSAutoPingStrategy,
-    WSCloseCode,
-    WSFrame,
-    WSListener,
-    WSMsgType,
-    WSTransport,
-    WSUpgradeRequest,
-    WSUpgradeResponse,
-)
-from picows.common import WSUpgradeResponseWithListener
-from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stub leaves the class out
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from stompede.transports.base import NOBODY, Acceptor, Framing, Receiver
-from stompede.transports.handshake import HandshakeRefused, Rules, admit
 from stompede.wire.websocket import (
     MessageAssembler,
     WebSocketViolation,
@@ -82,6 +65,7 @@ class WebSocketConnection(WSListener):
         "_max_message_bytes",
         "_peer_close",
         "_pong",
+        "_progress",
         "_socket",
         "_unreadable",
         "_write_paused",
@@ -93,7 +77,12 @@ class WebSocketConnection(WSListener):
     framing = WEBSOCKET
 
     def __init__(
-        self, acceptor: Acceptor, address: str, max_message_bytes: int, close_timeout_s: float
+        self,
+        acceptor: Acceptor,
+        address: str,
+        max_message_bytes: int,
+        close_timeout_s: float,
+        free_bytes: int,
     ) -> None:
         self.address = address
         self.write: Callable[[bytes], None] = _discard
@@ -108,6 +97,7 @@ class WebSocketConnection(WSListener):
         self._unreadable: tuple[int, str] | None = None
         self._write_paused = False
         self._pong: bytes | None = None
+        self._progress = -free_bytes
 
     # What picows tells.
 
@@ -179,9 +169,7 @@ class WebSocketConnection(WSListener):
             if self._assembler is None:
                 self._assembler = MessageAssembler(self._max_message_bytes)
             message = self._assembler.frame(int(kind.value), frame.get_payload_as_bytes(), frame.fin, rsv)
-            if message is None:
-                self.receiver.alive()
-            else:
+            if message is not None:
                 self._assembler = None
                 self.receiver.received(message.data)
 
@@ -226,6 +214,15 @@ class WebSocketConnection(WSListener):
         """See `Transport`."""
         self._ws.send_ping(b"")
 
+    def progressed(self) -> bool:
+        """See `Transport`."""
+        # picows tells of whole frames. A part of one stands in its read buffer, whose free rest therefore shrinks;
+        # that it grows after a large frame is told as progress once, too.
+        free_bytes = len(cast(Any, self._socket.get_protocol()).get_buffer(-1))
+        fragments_bytes = 0 if self._assembler is None else self._assembler.buffered_bytes
+        before, self._progress = self._progress, fragments_bytes - free_bytes
+        return self._progress != before
+
     def pause_reading(self) -> None:
         """See `Transport`."""
         if not self._socket.is_closing():
@@ -254,141 +251,3 @@ class WebSocketConnection(WSListener):
         self.write = _discard
         if self.receiver is not NOBODY:
             self._ws.disconnect(False)
-
-
-class _Faults:
-    """What picows logs to, one for each connection: a line is how it tells at once that a frame cannot be parsed.
-
-    It would also make a child logger for each connection of a real `logging.Logger`; this spares that memory. Its
-    lines about connections that come and go are not kept: the session logs its end, with the reason.
-    """
-
-    __slots__ = ("connection",)
-
-    def __init__(self) -> None:
-        self.connection: WebSocketConnection | None = None
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the face of a logger
-        return level >= logging.WARNING
-
-    def log(self, level: int, message: str, *arguments: Any) -> None:
-        pass
-
-    def debug(self, message: str, *arguments: Any) -> None:
-        pass
-
-    def info(self, message: str, *arguments: Any) -> None:
-        pass
-
-    def warning(self, message: str, *arguments: Any) -> None:
-        logger.warning(message, *arguments)
-
-    def error(self, message: str, *arguments: Any) -> None:
-        if self.connection is not None and message.startswith("WS parser error"):
-            code, reason = arguments[0]
-            self.connection.unreadable(int(code.value), str(reason))
-        else:
-            logger.error(message, *arguments)
-
-    def exception(self, message: str, *arguments: Any) -> None:
-        logger.exception(message, *arguments)
-
-
-def websocket_protocol(
-    acceptor: Acceptor,
-    *,
-    endpoints: frozenset[str],
-    rules: Rules,
-    max_message_bytes: int,
-    close_timeout_s: float,
-    fallback: Callable[..., asyncio.Protocol] | None,
-) -> type[asyncio.Protocol]:
-    """Builds the class for uvicorn's ``ws`` option.
-
-    Args:
-        acceptor: decides about new connections.
-        endpoints: paths that are served here.
-        rules: origins and proxies.
-        max_message_bytes: largest WebSocket message.
-        close_timeout_s: time for the peer to answer our close frame.
-        fallback: uvicorn's own class, for WebSocket routes of the application on other paths.
-    """
-
-    def listen(
-        request: WSUpgradeRequest, protocol: WSProtocol, faults: _Faults
-    ) -> WSUpgradeResponseWithListener | WSUpgradeResponse:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        socket = protocol.transport.underlying_transport
-        peer = socket.get_extra_info("peername")
-        try:
-            if request.path.partition(b"?")[0].decode("latin-1") not in endpoints:
-                raise HandshakeRefused(
-                    404, f"no WebSocket is served here; the endpoints are {', '.join(sorted(endpoints))}"
-                )
-            busy = acceptor.refuse()
-            if busy is not None:
-                raise HandshakeRefused(*busy)
-            admitted = admit(headers, peer[0] if peer else "", protocol.transport.is_secure, rules)
-        except HandshakeRefused as refused:
-            return WSUpgradeResponseWithListener(
-                WSUpgradeResponse.create_error_response(
-                    refused.status, refused.detail.encode(errors="replace")
-                ),
-                None,
-            )
-        connection = WebSocketConnection(acceptor, admitted.address, max_message_bytes, close_timeout_s)
-        faults.connection = connection
-        chosen = {} if admitted.subprotocol is None else {"Sec-WebSocket-Protocol": admitted.subprotocol}
-        return WSUpgradeResponseWithListener(
-            WSUpgradeResponse.create_101_response(extra_headers=chosen), connection
-        )
-
-    class UpgradedConnection(WSProtocol):  # type: ignore[misc]  # a Cython class without types
-        """What uvicorn makes for an upgrade: picows' protocol with uvicorn's constructor."""
-
-        def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
-            self._uvicorn = (config, server_state, app_state)
-            faults = _Faults()
-            super().__init__(
-                None, None, False, lambda request: listen(request, self, faults), faults, True, None,
-                False, None, None, WSAutoPingStrategy.PING_WHEN_IDLE, False, max_message_bytes, None, 2048,
-            )  # fmt: skip
-
-        def data_received(self, data: bytes) -> None:
-            """Takes the bytes of the request, which uvicorn has read already."""
-            path = data[: data.find(b"\r\n")].split(b" ")[1].partition(b"?")[0].decode("latin-1")
-            if path in endpoints or fallback is None:
-                del self._uvicorn
-                try:
-                    self._begin(data)
-                except UnicodeError:  # of picows' answer to a header that is not UTF-8
-                    self._refuse()
-            else:
-                self._hand_over(data)
-
-        def _begin(self, data: bytes) -> None:
-            while data:  # the read buffer grows as it fills
-                view = self.get_buffer(-1)
-                part = data[: len(view)]
-                view[: len(part)] = part
-                data = data[len(part) :]
-                self.buffer_updated(len(part))
-
-        def _refuse(self) -> None:
-            socket = self.transport.underlying_transport
-            socket.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            socket.close()
-
-        def _hand_over(self, data: bytes) -> None:
-            """Another path: the application's own WebSocket route, served by uvicorn's class."""
-            assert fallback is not None
-            config, server_state, app_state = self._uvicorn
-            protocol = fallback(config=config, server_state=server_state, app_state=app_state)
-            socket = self.transport.underlying_transport
-            # uvicorn makes this object the socket's protocol when we return; ours is a step later, before
-            # any new byte is read, and before a connection that is refused at once is told of its end.
-            asyncio.get_running_loop().call_soon(socket.set_protocol, protocol)
-            protocol.connection_made(socket)
-            protocol.data_received(data)
-
-    return cast("type[asyncio.Protocol]", UpgradedConnection)
