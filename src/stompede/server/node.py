@@ -1,14 +1,17 @@
-"""The node: one server process with its sessions, its hub and its place on the bus."""
+"""The node: one server process with its sessions, its hub and its place on the bus.
+
+This module joins the rooms of a node. What goes on in them stands in modules of their own: who is here in
+`sessions`, what is subscribed and delivered in `delivery`, time in `ticking`, the end in `stopping`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import secrets
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, final
 
 import structlog
@@ -18,16 +21,17 @@ from stompede.auth import KeyUnknown, TokenVerifier
 from stompede.bus import Bus
 from stompede.messaging import codecs
 from stompede.messaging.commands import SendCommand
-from stompede.messaging.destinations import Kind, Prefixes
+from stompede.messaging.destinations import Prefixes
 from stompede.messaging.guards import Operation
 from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
+from stompede.server import stopping
 from stompede.server.answers import Answers
-from stompede.server.deadlines import RESOLUTION_S, Deadlines
-from stompede.server.disconnects import Disconnect, Disconnects
-from stompede.server.events import Moment
+from stompede.server.deadlines import Deadlines
+from stompede.server.delivery import Delivery
+from stompede.server.disconnects import Disconnects
 from stompede.server.hub import Hub
 from stompede.server.outbox import DEFAULT_POLICY, OutboxCounters
 from stompede.server.policies import SlowPolicy
@@ -39,9 +43,11 @@ from stompede.server.publishing import Publisher
 from stompede.server.routes import Routes
 from stompede.server.running import HandlerRunner
 from stompede.server.session import Session
+from stompede.server.sessions import Sessions
 from stompede.server.settings import Settings
 from stompede.server.statistics import NodeStatistics, node_statistics
-from stompede.server.subscription import Subscription
+from stompede.server.telling import Teller
+from stompede.server.ticking import Ticker
 from stompede.transports.base import Receiver, Transport
 from stompede.wire import stomp
 
@@ -99,34 +105,34 @@ class Node:
         )
         self._policies = program.policies
         self.problems = Problems(program.errors, prefixes.errors, lambda: secrets.token_hex(8))
-        self.wire_limits = stomp.Limits(
-            max_headers=settings.max_headers,
-            max_header_line_bytes=settings.max_header_line_bytes,
-            max_header_block_bytes=settings.max_header_block_bytes,
-            max_body_bytes=settings.max_body_bytes,
-        )
+        self.wire_limits = _wire_limits(settings)
         self.heart_beat = stomp.HeartBeat(settings.heart_beat_send_ms, settings.heart_beat_receive_ms)
         self.head_cache = stomp.HeadCache(settings.head_cache)
         self.outbox_counters = OutboxCounters()
         self.deadlines = Deadlines()
-        self.answers = Answers(self._call_soon)
-        self.hub = Hub(self._call_soon, secrets.token_hex(4), self._policy_of, self.answers.write)
-        self.sessions: dict[str, Session] = {}
-        self.users: dict[str, dict[Session, None]] = {}
-        self.blocked: dict[Session, None] = {}
-        self.transports: dict[Session, None] = {}
+        self.answers = Answers(self.call_soon)
+        self.hub = Hub(self.call_soon, secrets.token_hex(4), self._policy_of, self.answers.write)
+        self.publisher = Publisher(settings, prefixes, bus, self.problems, self.spawn)
+        teller = Teller(self.events, self.problems, self.spawn)
+        self.attendance = Sessions(teller)
+        self.delivery = Delivery(prefixes, bus, self.hub, self.attendance, teller, settings.max_topics)
+        self.ticker = Ticker(self)
         self.runner: HandlerRunner
         self.bytes_in = self.bytes_out = self.heart_beats_out = self.readers_paused = 0
-        self.connected_total = self.refused_total = 0
-        self.loop_lag_s = 0.0
-        self.ends: dict[str, int] = {}
         self.accepting = False
         self._loop: asyncio.AbstractEventLoop
-        self._second = 0
-        self._ticker: asyncio.TimerHandle | None = None
-        self.publisher = Publisher(settings, prefixes, bus, self.problems, self.spawn)
-        self._all_gone = asyncio.Event()
-        self._unblocked = asyncio.Event()
+        # What sessions use all the time, without the way through the room that it stands in.
+        self.sessions = self.attendance.connected
+        self.users = self.attendance.users
+        self.blocked = self.attendance.blocked
+        self.transports = self.attendance.transports
+        self.ends = self.attendance.ends
+        self.session_connected = self.attendance.begun
+        self.session_ended = self.attendance.ended
+        self.unblocked = self.attendance.unblocked
+        self.transport_gone = self.attendance.gone
+        self.subscribe = self.delivery.subscribe
+        self.unsubscribe = self.delivery.unsubscribe
 
     # Life.
 
@@ -155,9 +161,9 @@ class Node:
     async def _start(self, group: asyncio.TaskGroup) -> None:
         settings = self.settings
         await self.verifier.refresh(self.unix_now())
-        await self.bus.start(self._deliver)
+        await self.bus.start(self.delivery.deliver)
         self.runner = HandlerRunner(self._loop, group, settings.max_handlers, settings.handler_timeout_s)
-        self._tick(self.now())
+        self.ticker.start(self._loop)
         self.accepting = True
         log.info("node started", node=self.id)
 
@@ -165,63 +171,7 @@ class Node:
         """Takes no new sessions and no new frames, lets handlers end, sends what is queued, closes with 1012.
         Idempotent.
         """
-        if not self.accepting and self._ticker is None:
-            return
-        self.accepting = False
-        for session in list(self.transports):  # those that have not sent CONNECT, too
-            session.stop_reading()
-        try:
-            async with asyncio.timeout(self.settings.shutdown_timeout_s):
-                await self.runner.wait_empty()
-                self.hub.flush()
-                self._unblocked.clear()
-                if self.blocked:
-                    await self._unblocked.wait()
-        except TimeoutError:
-            self.runner.expire(math.inf)
-        for session in list(self.sessions.values()):
-            session.error_and_end(Disconnects.RESTART, "the node stops; come back in a moment")
-        for session in [one for one in self.transports if not one.closed]:  # not connected yet
-            session.end(Disconnects.RESTART.value)
-        if self.transports:
-            self._all_gone.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.settings.close_timeout_s + 1):
-                    await self._all_gone.wait()
-        for session in list(self.transports):
-            session.transport.abort()
-        with contextlib.suppress(TimeoutError):  # listeners that were told of the ends
-            async with asyncio.timeout(self.settings.close_timeout_s):
-                await asyncio.sleep(0)
-                await self.runner.wait_empty()
-        if self._ticker is not None:
-            self._ticker.cancel()
-            self._ticker = None
-
-    def _tick(self, expected: float) -> None:
-        now = self.now()
-        self.loop_lag_s = max(0.0, now - expected)
-        try:
-            self.deadlines.expire(now)
-            second = int(now)
-            if second != self._second:
-                self._second = second
-                self._each_second(now)
-        except Exception:
-            log.exception("the node's clock failed")
-        self._ticker = self._loop.call_later(RESOLUTION_S, self._tick, now + RESOLUTION_S)
-
-    def _each_second(self, now: float) -> None:
-        self.runner.expire(self._loop.time())
-        self.verifier.tick(self.unix_now())
-        if self.verifier.refresh_due(self.unix_now()):
-            self.spawn(self.verifier.refresh(self.unix_now()), "keys could not be refreshed")
-        oldest = now - self.settings.outbound_age_s
-        for session in [one for one in self.blocked if one.outbox.since < oldest]:
-            session.overflow()
-
-    def _call_soon(self, callback: Callable[[], None]) -> None:
-        self._loop.call_soon(callback)
+        await stopping.stop(self)
 
     def call_soon(self, callback: Callable[[], Any]) -> None:
         """Calls back from the loop, outside of any task."""
@@ -241,69 +191,18 @@ class Node:
     def refuse(self) -> tuple[int, str] | None:
         """See `Acceptor`."""
         if not self.accepting:
-            self.refused_total += 1
+            self.attendance.refused()
             return 503, "this node takes no new connections now; try again, or another node"
         if len(self.transports) >= self.settings.max_sessions:
-            self.refused_total += 1
+            self.attendance.refused()
             return 503, "this node is full (max_sessions); try again, or another node"
         return None
 
     def accept(self, transport: Transport) -> Receiver:
         """See `Acceptor`."""
         session = Session(self, transport, f"{secrets.token_hex(10)}")
-        self.transports[session] = None
+        self.attendance.accepted(session)
         return session
-
-    def session_connected(self, session: Session) -> None:
-        """CONNECTED was sent."""
-        self.sessions[session.id] = session
-        self.connected_total += 1
-        self._tell("session-start", session)
-
-    def session_ended(self, session: Session, why: Disconnect) -> None:
-        """A session ended, for whatever reason; its socket may still be closing."""
-        self.ends[why.reason] = self.ends.get(why.reason, 0) + 1
-        principal = session.principal
-        if principal is not None:
-            theirs = self.users.get(principal.name)
-            if theirs is not None:
-                theirs.pop(session, None)
-                if not theirs:
-                    del self.users[principal.name]
-        if self.sessions.pop(session.id, None) is not None:
-            self._tell("session-end", session, why)
-
-    def unblocked(self, session: Session) -> None:
-        """A session's socket takes bytes again, or the session has ended."""
-        self.blocked.pop(session, None)
-        if not self.blocked:
-            self._unblocked.set()
-
-    def transport_gone(self, session: Session) -> None:
-        """The socket of a session is gone."""
-        self.transports.pop(session, None)
-        if not self.transports:
-            self._all_gone.set()
-
-    def _tell(self, moment: Moment, *arguments: Any) -> None:
-        if self.events.wants(moment):
-            self.spawn(self.events.tell(moment, *arguments), f"a listener of {moment} failed")
-
-    def _tell_in_order(self, moment: Moment, session: Session, destination: str) -> None:
-        """Tells of a subscription before the session's next frame is looked at: who subscribes faster than the
-        listeners listen is slowed down, and nothing piles up.
-        """
-        if not self.events.wants(moment):
-            return
-        if session.closed or session.busy:
-            self._tell(moment, session, destination)
-            return
-
-        def done(_: Any, error: BaseException | None) -> None:
-            if error is not None:
-                self.problems.log_failure(session, error, destination, f"a listener of {moment} failed")
-
-        session.run(self.events.tell(moment, session, destination), done)
 
     def close_session(self, session_id: str) -> bool:
         """Closes a session of this node; false if there is none of that id."""
@@ -343,59 +242,9 @@ class Node:
             if waits is not None:
                 await waits
 
-    # Subscriptions.
-
     def _policy_of(self, destination: str) -> SlowPolicy:
         found = self._policies.match(destination)
         return DEFAULT_POLICY if found is None else found[0]
-
-    def subscribe(self, session: Session, subscription: Subscription) -> Awaitable[None] | None:
-        """Puts a topic subscription into the hub; the awaitable ends when the bus listens for it."""
-        destination = subscription.destination
-        ready = None
-        self.hub.settle(destination)  # it may end the last subscriber, and with it what the bus listens for
-        if session.closed:  # or this very session
-            return None
-        if destination not in self.hub:
-            if len(self.hub) >= self.settings.max_topics:
-                raise Problem("unavailable", "this node has no room for another destination (max_topics)")
-            ready = self.bus.want(destination)
-        version = session.wire.version
-        assert version is not None
-        subscription.cohort = (
-            session.transport.framing,
-            version,
-            subscription.id if subscription.id_given else None,
-        )
-        self.hub.add(destination, subscription.cohort, session.outbox)
-        self._tell_in_order("subscribe", session, destination)
-        return ready
-
-    def unsubscribe(self, session: Session, subscription: Subscription) -> None:
-        """Takes a topic subscription out of the hub."""
-        assert subscription.cohort is not None
-        destination = subscription.destination
-        self.hub.remove(destination, subscription.cohort, session.outbox)
-        subscription.cohort = None
-        if destination not in self.hub:
-            self.bus.unwant(destination)
-        self._tell_in_order("unsubscribe", session, destination)
-
-    # From the bus.
-
-    def _deliver(self, publication: Publication) -> None:
-        """What the bus brings."""
-        message = publication.message
-        if publication.principal is None:
-            self.hub.publish(message)
-            return
-        if self.prefixes.classify(message.destination) is Kind.SESSION:
-            session = self.sessions.get(publication.principal)
-            if session is not None:
-                session.deliver_to_user(message)
-            return
-        for session in list(self.users.get(publication.principal, ())):
-            session.deliver_to_user(message)
 
     def statistics(self) -> NodeStatistics:
         """Figures of now and since the start, of the node and its parts."""
@@ -405,3 +254,12 @@ class Node:
     def ready(self) -> bool:
         """Whether new clients should come here."""
         return self.accepting
+
+
+def _wire_limits(settings: Settings) -> stomp.Limits:
+    return stomp.Limits(
+        max_headers=settings.max_headers,
+        max_header_line_bytes=settings.max_header_line_bytes,
+        max_header_block_bytes=settings.max_header_block_bytes,
+        max_body_bytes=settings.max_body_bytes,
+    )

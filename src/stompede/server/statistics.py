@@ -9,9 +9,12 @@ import msgspec
 
 from stompede.auth.verifier import VerifierStatistics
 from stompede.bus import BusStatistics
+from stompede.server.deadlines import DeadlinesStatistics
 from stompede.server.hub import HubStatistics
 from stompede.server.outbox import OutboxCounters
 from stompede.server.pool import PoolStatistics
+from stompede.server.publishing import PublisherStatistics
+from stompede.server.routes import RoutesStatistics
 from stompede.server.running import RunningStatistics
 from stompede.wire.stomp import HeadCacheStatistics
 
@@ -38,6 +41,9 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
         loop_lag_s: how late the node's clock was called last.
         hub: fan-out.
         outboxes: queues of slow clients.
+        publisher: what the application publishes.
+        routes: destinations that are remembered.
+        deadlines: what waits for a time.
         handlers: running handlers.
         pool: threads.
         bus: the bus.
@@ -60,6 +66,9 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
     loop_lag_s: float
     hub: HubStatistics
     outboxes: OutboxCounters
+    publisher: PublisherStatistics
+    routes: RoutesStatistics
+    deadlines: DeadlinesStatistics
     handlers: RunningStatistics
     pool: PoolStatistics
     bus: BusStatistics
@@ -69,22 +78,26 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
 
 def node_statistics(node: Node) -> NodeStatistics:
     """Gathers the figures of a node."""
+    attendance = node.attendance.statistics()
     return NodeStatistics(
-        sessions=len(node.sessions),
-        connections=len(node.transports),
-        members=len(node.users),
-        connected_total=node.connected_total,
-        refused_total=node.refused_total,
-        ended=dict(node.ends),
+        sessions=attendance.sessions,
+        connections=attendance.connections,
+        members=attendance.members,
+        connected_total=attendance.connected_total,
+        refused_total=attendance.refused_total,
+        ended=attendance.ended,
         problems=dict(node.problems.counts),
         problems_unheard=node.problems.unheard,
         bytes_in=node.bytes_in,
         bytes_out=node.bytes_out,
         heart_beats_out=node.heart_beats_out,
         reading_paused_total=node.readers_paused,
-        loop_lag_s=node.loop_lag_s,
+        loop_lag_s=node.ticker.lag_s,
         hub=node.hub.statistics(),
         outboxes=msgspec.structs.replace(node.outbox_counters),
+        publisher=node.publisher.statistics(),
+        routes=node.routes.statistics(),
+        deadlines=node.deadlines.statistics(),
         handlers=node.runner.statistics(),
         pool=node.pool.statistics(),
         bus=node.bus.statistics(),

@@ -1,0 +1,73 @@
+"""The clock of a node: one timer for all that is due."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, final
+
+import structlog
+
+from stompede.server.deadlines import RESOLUTION_S
+
+if TYPE_CHECKING:
+    from stompede.server.node import Node
+
+log = structlog.get_logger("stompede.node")
+
+
+@final
+class Ticker:
+    """Looks four times a second at what is due: deadlines of sessions, and once a second what has none.
+
+    Args:
+        node: whose time it is.
+
+    Attributes:
+        lag_s: how late the last tick was, on the node's clock.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._loop: asyncio.AbstractEventLoop
+        self._timer: asyncio.TimerHandle | None = None
+        self._second = 0
+        self.lag_s = 0.0
+
+    @property
+    def ticking(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._timer is not None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ticks from now on, on this loop."""
+        self._loop = loop
+        self._tick(self._node.now())
+
+    def stop(self) -> None:
+        """Ticks no more. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self, expected: float) -> None:
+        now = self._node.now()
+        self.lag_s = max(0.0, now - expected)
+        try:
+            self._node.deadlines.expire(now)
+            second = int(now)
+            if second != self._second:
+                self._second = second
+                self._each_second(now)
+        except Exception:
+            log.exception("the node's clock failed")
+        self._timer = self._loop.call_later(RESOLUTION_S, self._tick, now + RESOLUTION_S)
+
+    def _each_second(self, now: float) -> None:
+        node = self._node
+        node.runner.expire(self._loop.time())
+        node.verifier.tick(node.unix_now())
+        if node.verifier.refresh_due(node.unix_now()):
+            node.spawn(node.verifier.refresh(node.unix_now()), "keys could not be refreshed")
+        oldest = now - node.settings.outbound_age_s
+        for session in [one for one in node.blocked if one.outbox.since < oldest]:
+            session.overflow()
