@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serving import Serve, Served, make_app, until
+from serving import Serve, Served, make_app, shortly, until
 from stompede import Stompede
 from stompsocket import StompSocket, encode
 
@@ -58,7 +58,7 @@ async def test_a_hundred_frames_in_one_message_are_handled_in_order(serve: Serve
     @app.message("/n", publish="/topic/n")
     async def number(body: int) -> int:
         if body % 7 == 0:
-            await asyncio.sleep(0.001)
+            await shortly()
         return body
 
     served = await serve(app)
@@ -160,6 +160,20 @@ async def test_meanwhile_no_heart_beat_is_missed(flooded: Any) -> None:
     await until(lambda: not session.reading_paused)
     assert not session.closed
     served.clock.shift = 1200
+    await served.ended("heart-beat-missed")
+
+
+async def test_whoever_is_read_again_and_stays_silent_is_missed_as_soon_as_anybody_else(flooded: Any) -> None:
+    served, _, gate, session, task = flooded
+    task.cancel()
+    served.clock.shift = 600
+    await until(lambda: (served.node.deadlines._last or 0) * 0.25 > served.clock.now() - 1)
+    gate.open.set()
+    await until(lambda: not session.reading_paused)
+    served.clock.shift += (
+        4  # a few of its intervals, and far less than the time after which the idle are looked at
+    )
+    assert served.node.settings.idle_timeout_s / 2 > 20
     await served.ended("heart-beat-missed")
 
 
