@@ -1,6 +1,7 @@
 """Every example of the documentation does what the documentation says."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from stompede import RequestError, SessionClosedError, testing
+from stompede.testing.contracts import SharedBusContract
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +46,16 @@ def test_the_test_in_the_documentation_passes(tmp_path):
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout
+
+
+def test_the_bus_of_the_documentation_passes_the_suite_with_no_configuration(tmp_path):
+    suite = ROOT / "docs" / "examples" / "test_own_bus.py"  # of own_bus.py
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command += ["-c", os.devnull, "--rootdir", str(tmp_path), str(suite)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    tests = [name for name in dir(SharedBusContract) if name.startswith("test_")]
+    assert f"{len(tests)} passed" in ran.stdout
 
 
 async def test_a_plain_def_without_publish_answers_the_one_who_asks(example):

@@ -46,7 +46,17 @@ def test_every_file_that_a_page_of_the_repository_links_to_is_there(name):
     assert [file for file in files if not (ROOT / file).exists()] == []
 
 
-@pytest.mark.parametrize("module", ["stompede", "stompede.client", "stompede.testing"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "stompede",
+        "stompede.bus",
+        "stompede.client",
+        "stompede.registry",
+        "stompede.testing",
+        "stompede.testing.contracts",
+    ],
+)
 def test_the_reference_has_every_public_name(module):
     listed = set(re.findall(r"^::: (stompede\S*)$", (DOCS / "reference.md").read_text("utf-8"), re.MULTILINE))
     front = {"connect"} if module == "stompede.client" else set()

@@ -1,6 +1,7 @@
-from routing_contract import A, B, RoutingTableContract
-
 from stompede.registry import ClockedRoutes, MemoryRoutingTable, RoutingTable
+from stompede.testing.contracts import RoutingTableContract
+
+A, B = "wss://a.example/stomp", "wss://b.example/stomp"
 
 
 class TestMemoryRoutingTable(RoutingTableContract):

@@ -1,4 +1,8 @@
-"""How messages travel between nodes."""
+"""How messages travel between nodes.
+
+`Bus` is the contract, and says what every bus promises. `MemoryBus` serves a node that is alone. Another bus proves
+itself with the suites of `stompede.testing.contracts`.
+"""
 
 from stompede.bus.base import Bus as Bus
 from stompede.bus.base import BusStatistics as BusStatistics

@@ -1,13 +1,6 @@
 """The contract of a bus: how publications reach all nodes, this one included.
 
-A bus carries opaque items on named channels. Whoever made it says how an item becomes bytes, where bytes are
-needed at all: the memory bus hands the object itself on.
-
-Guarantees that every bus gives:
-
-* Order: items of one channel are delivered in one order, the same on every node.
-* Delivery: at most once. What a bus can lose, and how that is noticed, stands with each bus.
-* Own publications come back: `deliver` is the only way to subscribers, local ones too.
+The promises stand with `Bus`; `stompede.testing.contracts` has the suites that check each of them.
 """
 
 from __future__ import annotations
@@ -21,13 +14,13 @@ T = TypeVar("T")
 
 
 class BusStatistics(msgspec.Struct, frozen=True):
-    """What `Bus.statistics` tells.
+    """What `Bus.statistics` tells of this node.
 
     Attributes:
-        published: items taken.
+        published: items that the bus took from this node.
         delivered: items handed to `deliver`.
-        channels: channels that this node wants.
-        failed: items refused.
+        channels: channels that this node wants now.
+        failed: items of this node that the bus refused.
     """
 
     published: int
@@ -37,11 +30,33 @@ class BusStatistics(msgspec.Struct, frozen=True):
 
 
 class Bus(Protocol[T]):
-    """A way between nodes."""
+    """A node's way to all nodes.
+
+    A bus carries opaque items on named channels; any text is the name of a channel. Whoever made the bus says how an
+    item becomes bytes, where bytes are needed at all: the memory bus hands the object itself on.
+
+    Every bus promises:
+
+    - **Own publications come back.** `deliver` is the only way to subscribers, local ones too.
+    - **Order.** Items of one channel are delivered in one order, the same on every node. What one node publishes on one
+      channel keeps the order of its calls, in whatever order the awaitables of `publish` are awaited. Between channels
+      no order is promised.
+    - **Delivery** at most once: no item comes twice. What a bus can lose, and how that is noticed, stands with each
+      bus; one that nothing happens to loses nothing.
+    - **More than is wanted may come.** Items of a channel that this node does not want may be delivered as well: the
+      node sorts them out. Some buses read everything, and all of them have items on the way when a wish ends.
+    - **No threads to think of.** All methods are called on one event loop, and `deliver` is called on that loop.
+
+    The memory bus is for one node. A *shared* bus connects nodes, and promises besides that an item published on any
+    node reaches each node that wants its channel.
+    """
 
     async def start(self, deliver: Callable[[T], None]) -> None:
-        """Connects; from now on ``deliver`` is called, on the loop, for every item of a wanted channel. It
-        must not raise.
+        """Connects. Called once, before anything is published or wanted.
+
+        Args:
+            deliver: gets every item of a wanted channel, one after another. It does not wait and does not raise. It
+                may publish: what it publishes comes after the item that it was called with.
 
         Raises:
             BusError: the back end is not there; the sentence says what to do.
@@ -49,31 +64,47 @@ class Bus(Protocol[T]):
         ...
 
     def publish(self, channel: str, item: T) -> Awaitable[None] | None:
-        """Takes an item.
+        """Takes an item; it never blocks the loop.
 
         Returns:
-            ``None`` when the bus has taken it already; else an awaitable that ends when it has. Cancelling it
-            does not take the item back.
+            ``None`` when the bus has taken it already; else an awaitable that ends when it has. Cancelling that does
+            not take the item back, and harms no other item.
 
         Raises:
-            BusError: the item was not taken (also from the awaitable).
+            BusError: the item was not taken (also from the awaitable), for example because the bus is not started, or
+                closed. It is counted in `BusStatistics.failed`.
         """
         ...
 
     def want(self, channel: str) -> Awaitable[None] | None:
-        """This node has a subscriber on the channel now. ``None``: nothing published from now on is missed;
-        else when the awaitable ends.
+        """This node has a subscriber on the channel now. Of what was published before, anything or nothing may come.
+
+        Wishes are not counted: to want a wanted channel changes nothing and may be done at any time, also while the
+        first wish still waits. The last call of `want` and `unwant` is the one that counts, even where an awaitable of
+        an earlier call is still open.
+
+        Returns:
+            ``None`` when nothing that is published from now on is missed; else an awaitable that ends when that is so.
+            Cancelling it does not take the wish back; `unwant` does.
+
+        Raises:
+            BusError: the bus does not listen (also from the awaitable), for example because it is not started, or
+                closed.
         """
         ...
 
     def unwant(self, channel: str) -> None:
-        """This node has no subscriber on the channel any more."""
+        """This node has no subscriber on the channel any more. Other channels are not touched. Never raises; a channel
+        that was not wanted may be given, and the bus may be closed.
+        """
         ...
 
     def statistics(self) -> BusStatistics:
-        """Figures of now and since the start."""
+        """Figures of now and since the start; they can be asked for at any time, and stay after the end."""
         ...
 
     async def aclose(self) -> None:
-        """Disconnects. Idempotent."""
+        """Disconnects. Once it has returned, `deliver` is not called any more. Awaitables that are open end: well where
+        it was done, else with `BusError`. Idempotent, and possible before `start`, too. Nodes that go on do not notice.
+        """
         ...

@@ -13,40 +13,60 @@ T = TypeVar("T")
 
 @final
 class MemoryBus(Generic[T]):
-    """Delivers each item before `publish` returns. Loses nothing while the process lives."""
+    """The bus of a node that is alone; the promises are those of `Bus`.
+
+    It delivers each item before `publish` returns, whether or not its channel is wanted, and loses nothing while the
+    process lives. It has no queue, so nothing can fill up.
+    """
 
     def __init__(self) -> None:
         self._deliver: Callable[[T], None] | None = None
-        self._published = 0
+        self._published = self._failed = 0
         self._channels: set[str] = set()
 
     async def start(self, deliver: Callable[[T], None]) -> None:
-        """See `Bus`."""
+        """Takes the listener; never fails."""
         self._deliver = deliver
 
     def publish(self, channel: str, item: T) -> Awaitable[None] | None:  # noqa: ARG002 - one listener
-        """See `Bus`; always taken at once."""
+        """Delivers the item now; see `Bus.publish`.
+
+        Raises:
+            BusError: the bus is not started, or closed.
+        """
         if self._deliver is None:
-            raise BusError(
-                "the bus is not started: publish after the application has started, or in its lifespan"
-            )
+            self._failed += 1
+            raise self._not_started("publish")
         self._published += 1
         self._deliver(item)
         return None
 
     def want(self, channel: str) -> Awaitable[None] | None:
-        """See `Bus`."""
+        """Counts the channel; see `Bus.want`.
+
+        Raises:
+            BusError: the bus is not started, or closed.
+        """
+        if self._deliver is None:
+            raise self._not_started("subscribe")
         self._channels.add(channel)
         return None
 
     def unwant(self, channel: str) -> None:
-        """See `Bus`."""
+        """Counts the channel no longer; see `Bus.unwant`."""
         self._channels.discard(channel)
 
     def statistics(self) -> BusStatistics:
-        """See `Bus`."""
-        return BusStatistics(self._published, self._published, len(self._channels), 0)
+        """Figures of now and since the start; what was taken was delivered."""
+        return BusStatistics(self._published, self._published, len(self._channels), self._failed)
 
     async def aclose(self) -> None:
-        """See `Bus`."""
+        """Lets the listener go, and all wishes. Idempotent."""
         self._deliver = None
+        self._channels.clear()
+
+    @staticmethod
+    def _not_started(what: str) -> BusError:
+        return BusError(
+            f"the bus is not started: {what} after the application has started, or in its lifespan"
+        )

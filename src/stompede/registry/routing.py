@@ -1,23 +1,6 @@
 """Which node serves a key: the contract of the routing table.
 
-A client that is known already goes straight back to its node, and whoever looks for it learns where it is. A
-key is text, for example ``rider:17``; its value is the WebSocket URL of a node.
-
-Every routing table promises:
-
-- **Each call is atomic**, against every other call of every node. `enter_if` and `leave_if` are
-compare-and-set: of two
-  nodes that enter the same free key at once, exactly one succeeds.
-- **An entry ends by itself** after its ``ttl_s``, so what a crashed node left behind goes away. From that
-moment on it is as
-  if it had never been there, for every call. Entering again begins a new time.
-- **Time is passed in.** A table in the node's own memory goes by it alone; one behind a server may go by that
-server's clock
-  instead, and then takes only ``ttl_s`` from the caller.
-- **The number of entries is bounded.** When the bound is reached, a new key is refused with `LimitError`;
-nobody else's
-  entry is dropped for it. A key that is there already can always be entered again.
-- A call that is cancelled may or may not have taken effect, but never by half.
+The promises stand with `RoutingTable`; `stompede.testing.contracts` has the suites that check each of them.
 """
 
 from __future__ import annotations
@@ -45,13 +28,39 @@ class RoutingStatistics(msgspec.Struct, frozen=True):
 
 
 class RoutingTable(Protocol):
-    """Key to node URL, with expiry. The promises stand at the top of this module."""
+    """Key to node URL, with expiry.
+
+    A client that is known already goes straight back to its node, and whoever looks for it learns where it is. A key
+    is any text, for example ``rider:17``; its value is the WebSocket URL of a node.
+
+    Every routing table promises:
+
+    - **Each call is atomic**, against every other call of every node. `enter_if` and `leave_if` are compare-and-set:
+      of many that enter the same free key at once, exactly one succeeds.
+    - **An entry ends by itself** after its ``ttl_s``, so what a crashed node left behind goes away. From that moment on
+      it is as if it had never been there, for every call. Entering again begins a new time; a call that changed
+      nothing does not.
+    - **Time is passed in.** A table in the node's own memory goes by it alone; one behind a server may go by that
+      server's clock instead, and then takes only ``ttl_s`` from the caller.
+    - **The number of entries is bounded.** When the bound is reached, a new key is refused with `LimitError`; nobody
+      else's entry is dropped for it. A key that is there already can always be entered again.
+    - **Never by half.** A call that is cancelled may or may not have taken effect; the table goes on.
+
+    A *shared* table is one for many nodes, and promises besides that what one node entered or took out, every other one
+    sees with its next call. Its statistics are those of one node.
+    """
 
     async def enter(self, key: str, node_url: str, *, ttl_s: float, now: float) -> None:
         """Point a key to a node, whatever it pointed to before.
 
+        Args:
+            key: who.
+            node_url: where.
+            ttl_s: life of the entry from now, seconds; more than 0.
+            now: seconds of the Unix epoch.
+
         Raises:
-            LimitError: the table is full and the key is not in it.
+            LimitError: the table is full and the key is not in it; says the bound.
         """
         ...
 
@@ -61,10 +70,10 @@ class RoutingTable(Protocol):
         """Point a key to a node if it points to ``expected`` now; ``None``: if it points nowhere.
 
         Returns:
-            Whether it did.
+            Whether it did. ``False`` is counted in `RoutingStatistics.lost`.
 
         Raises:
-            LimitError: the table is full and the key is not in it.
+            LimitError: the table is full and the key is not in it; says the bound.
         """
         ...
 
@@ -77,11 +86,13 @@ class RoutingTable(Protocol):
         ...
 
     async def leave_if(self, key: str, expected: str, *, now: float) -> bool:
-        """Take a key out if it points to ``expected``: a node that ends takes out only what is still its
-        own.
+        """Take a key out if it points to ``expected``: a node that ends takes out only what is still its own.
+
+        Returns:
+            Whether it did. ``False`` is counted in `RoutingStatistics.lost`.
         """
         ...
 
     def statistics(self) -> RoutingStatistics:
-        """Counters for metrics."""
+        """Figures of now and since the start; never waits."""
         ...
