@@ -110,6 +110,14 @@ async def until(
         await asyncio.sleep(0.002)
 
 
+async def shortly(value: Any = None) -> Any:
+    """Really waits, if only for the next turn of the loop, and returns the value."""
+    turn = asyncio.Event()
+    asyncio.get_running_loop().call_soon(turn.set)
+    await turn.wait()
+    return value
+
+
 @asynccontextmanager
 async def serving(
     app: Stompede, transport: str = "picows", *, certfile: str | None = None, keyfile: str | None = None

@@ -30,6 +30,7 @@ def an_app(order: list[str], **settings: Any) -> Stompede:
 
     fastapi = FastAPI(lifespan=lifespan)
     app = Stompede(fastapi, settings=Settings(jwt_secret="x" * 40, close_timeout_s=0.5, **settings))
+    app.gate = asyncio.Event()  # type: ignore[attr-defined]
 
     @fastapi.get("/state")
     def state(request: Request) -> str:
@@ -48,7 +49,7 @@ def an_app(order: list[str], **settings: Any) -> Stompede:
     @app.message("/work", publish="/topic/done")
     async def work(body: str) -> str:
         order.append("handler begins")
-        await asyncio.sleep(0.05)
+        await app.gate.wait()  # type: ignore[attr-defined]
         order.append("handler ends")
         return body
 
@@ -57,12 +58,15 @@ def an_app(order: list[str], **settings: Any) -> Stompede:
 
 async def test_handlers_end_before_the_lifespan_of_fastapi_does(serve: Serve) -> None:
     order: list[str] = []
-    served = await serve(an_app(order))
+    app = an_app(order)
+    served = await serve(app)
     client = await served.client()
     assert (await _get(f"{served.http}/state")) == "open"
     await client.send("SEND", {"destination": "/app/work", "receipt": "r"}, "x")
     await until(lambda: "handler begins" in order)
     stopping = asyncio.create_task(served.node.stop())
+    await until(lambda: not served.node.accepting)
+    app.gate.set()  # type: ignore[attr-defined]
     assert (await client.frame()).headers["receipt-id"] == "r"
     error = await client.error()
     assert (error.headers["disconnect-reason"], error.headers["reconnect"]) == ("service-restart", "true")
@@ -203,16 +207,22 @@ async def test_stopping_twice_is_no_harm(serve: Serve) -> None:
 
 async def test_a_listener_of_a_session_end_finishes_before_the_node_has_stopped() -> None:
     app = make_app()
+    begun: list[str] = []
     told: list[str] = []
+    gate = asyncio.Event()
 
     @app.on_session_end
     async def end(session: StompSession, why: Disconnect) -> None:
-        for _ in range(5):
-            await asyncio.sleep(0.01)
+        begun.append(why.reason)
+        await gate.wait()
         told.append(why.reason)
 
     async with serving(app) as served:
         await served.client()
         await served.client()
-        await served.node.stop()
+        stopping = asyncio.create_task(served.node.stop())
+        await until(lambda: len(begun) == 2)
+        assert not stopping.done()
+        gate.set()
+        await stopping
         assert told == ["service-restart", "service-restart"]

@@ -20,7 +20,7 @@ async def echo(body: bytes) -> bytes:
 
 @app.message("/slow")
 async def slow(body: str) -> str:
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(0)
     return body
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from runner_bench import Bench, Outcome, bench, make_bench, raises, returns
 
-from serving import until
+from serving import shortly, until
 
 __all__ = ["bench", "make_bench"]
 
@@ -38,7 +38,7 @@ async def test_a_handler_that_waits_goes_on_in_a_task(bench: Bench) -> None:
 
     async def handler() -> str:
         first = asyncio.current_task()
-        await asyncio.sleep(0.01)
+        await shortly()
         assert asyncio.current_task() is first, "the task of the first step goes on with it"
         return "done"
 
@@ -51,7 +51,7 @@ async def test_no_task_is_current_after_the_first_step(bench: Bench) -> None:
     seen: list[Any] = []
 
     def checked() -> None:
-        bench.runner.start(asyncio.sleep(0.001), lambda *_: seen.append("done"))
+        bench.runner.start(shortly(), lambda *_: seen.append("done"))
         seen.append(asyncio.current_task())
 
     bench.loop.call_soon(checked)
@@ -108,7 +108,7 @@ async def test_a_timeout_that_is_over_at_once_rings(bench: Bench) -> None:
 
 async def test_wait_for_in_the_first_step_works(bench: Bench) -> None:
     async def handler() -> str:
-        return await asyncio.wait_for(asyncio.sleep(0.001, "slept"), 1)
+        return await asyncio.wait_for(shortly("slept"), 1)
 
     assert await bench.run(handler()) == "slept"
 
@@ -122,7 +122,7 @@ async def test_wait_for_in_the_first_step_works(bench: Bench) -> None:
 async def test_a_task_group_in_the_first_step_works_and_fails_as_anywhere(bench: Bench) -> None:
     async def good() -> list[int]:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(asyncio.sleep(0.001, number)) for number in range(3)]
+            tasks = [group.create_task(shortly(number)) for number in range(3)]
         return [task.result() for task in tasks]
 
     assert await bench.run(good()) == [0, 1, 2]

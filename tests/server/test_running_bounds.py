@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from runner_bench import Bench, bench, make_bench, returns, waits
 
-from serving import until
+from serving import shortly, until
 
 __all__ = ["bench", "make_bench"]
 
@@ -24,7 +24,7 @@ async def test_a_handler_that_cancels_itself_and_waits_is_cancelled(bench: Bench
 
     with pytest.raises(asyncio.CancelledError):
         await bench.run(handler())
-    assert await bench.run(asyncio.sleep(0.001, "next")) == "next"
+    assert await bench.run(shortly("next")) == "next"
 
 
 async def test_what_a_cancelled_handler_waits_for_is_cancelled_with_it(bench: Bench) -> None:
@@ -50,11 +50,11 @@ async def test_a_handler_that_cancels_itself_and_returns_harms_no_other(bench: B
 
     for _ in range(3):
         first = bench.start(careless())
-        second = bench.start(asyncio.sleep(0.001, "innocent"))  # of the same turn of the loop
+        second = bench.start(shortly("innocent"))  # of the same turn of the loop
         async with asyncio.timeout(5):
             assert await first == ("returned", None)
             assert await second == ("innocent", None)
-        assert await bench.run(asyncio.sleep(0.001, "next")) == "next"
+        assert await bench.run(shortly("next")) == "next"
 
 
 async def test_a_handler_that_swallows_a_cancellation_leaves_none_for_the_next(bench: Bench) -> None:
@@ -133,7 +133,7 @@ async def test_carriers_are_used_again_and_not_hoarded(bench: Bench) -> None:
         return len(asyncio.all_tasks())
 
     for _ in range(50):
-        await bench.run(asyncio.sleep(0.0001))
+        await bench.run(shortly())
     before = await bench.run(tasks())
     event = asyncio.Event()
     done = [bench.start(waits(event)) for _ in range(90)]
@@ -142,7 +142,7 @@ async def test_carriers_are_used_again_and_not_hoarded(bench: Bench) -> None:
     await asyncio.gather(*done)
     await until(lambda: len(asyncio.all_tasks()) <= 70, "the surplus of carriers to end")
     assert before <= 5
-    assert await bench.run(asyncio.sleep(0.001, "works")) == "works"
+    assert await bench.run(shortly("works")) == "works"
 
 
 async def test_a_handler_beyond_its_time_is_cancelled_and_says_so(make_bench: Any) -> None:
@@ -181,7 +181,7 @@ async def test_a_handler_that_ignores_its_timeout_may_still_end(make_bench: Any)
     await until(lambda: bench.runner.statistics().running == 1)
     bench.runner.expire(bench.loop.time() + 6)
     assert await done == ("late, but done", None)
-    assert await bench.run(asyncio.sleep(0.001, "next")) == "next"
+    assert await bench.run(shortly("next")) == "next"
 
 
 async def test_wait_empty_waits_for_those_that_run_and_those_that_wait(make_bench: Any) -> None:
@@ -228,12 +228,12 @@ async def test_context_variables_of_one_handler_are_not_seen_by_the_next(bench: 
     async def sets(wait: bool) -> str:
         variable.set("set")
         if wait:
-            await asyncio.sleep(0.001)
+            await shortly()
         return variable.get()
 
     async def reads(wait: bool) -> str:
         if wait:
-            await asyncio.sleep(0.001)
+            await shortly()
         return variable.get()
 
     for first in (False, True):

@@ -1,13 +1,12 @@
 """Replies, publications of handlers, answers to SUBSCRIBE, and soft errors."""
 
-import asyncio
 import json
 from typing import Annotated, Any
 
 from fastapi import Depends, Header
 from msgspec import Struct
 
-from serving import Serve, make_app
+from serving import Serve, make_app, shortly
 from stompede import Message, Principal, Problem, Stompede, StompSession
 
 
@@ -55,7 +54,7 @@ def an_app(**settings: Any) -> Stompede:
     @app.message("/fail")
     async def fail(body: str) -> None:
         if body == "late":
-            await asyncio.sleep(0.001)
+            await shortly()
         raise RuntimeError("internal secret")
 
     @app.message("/shut")
@@ -68,7 +67,7 @@ def an_app(**settings: Any) -> Stompede:
 
     @app.on_error(LateError)
     async def late(error: LateError) -> Problem:
-        await asyncio.sleep(0.001)
+        await shortly()
         return Problem("too-late", str(error))
 
     @app.on_error(BrokenHandlerError)
@@ -288,7 +287,7 @@ async def test_dependencies_with_yield_are_closed_before_the_result_is_published
     async def connection() -> Any:
         order.append("open")
         yield "connection"
-        await asyncio.sleep(0.001)
+        await shortly()
         order.append("committed")
 
     @app.message("/store", publish="/topic/stored")

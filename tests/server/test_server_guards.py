@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from fastapi import Depends
 
-from serving import Serve, make_app, until
+from serving import Serve, make_app, shortly, until
 from stompede import (
     Answer,
     Command,
@@ -38,7 +38,7 @@ def guarded(asynchronous: bool = False) -> Stompede:
     app = make_app()
 
     async def later() -> None:
-        await asyncio.sleep(0.001)
+        await shortly()
 
     def at_once() -> None: ...
 
@@ -204,7 +204,7 @@ def intercepted(asynchronous: bool) -> tuple[Stompede, list[str]]:
 
         @app.intercept
         async def decide_slowly(command: Command, session: StompSession) -> Command | Answer | None:
-            await asyncio.sleep(0.001)
+            await shortly()
             result: Command | Answer | None = decide(command, session)
             return result
 

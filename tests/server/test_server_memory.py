@@ -1,12 +1,11 @@
 """Sessions that have ended leave nothing behind."""
 
-import asyncio
 import gc
 import weakref
 
 import pytest
 
-from serving import Serve, make_app, until
+from serving import Serve, make_app, shortly, until
 from stompede import Problem
 from stompsocket import StompSocket
 
@@ -47,7 +46,7 @@ async def test_a_session_that_ended_is_garbage(serve: Serve, life: object) -> No
 
     @app.message("/wait")
     async def wait() -> None:
-        await asyncio.sleep(0.001)
+        await shortly()
 
     served = await serve(app)
     client = await served.client()

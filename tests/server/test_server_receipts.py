@@ -3,18 +3,19 @@
 import asyncio
 from typing import Any
 
-from serving import Serve, make_app, until
+from serving import Serve, make_app, shortly, until
 from stompede import Principal, Problem, Stompede
 
 
 def an_app(**settings: Any) -> Stompede:
     app = make_app(**settings)
     app.events = []  # type: ignore[attr-defined]
+    app.gate = asyncio.Event()  # type: ignore[attr-defined]
 
     @app.message("/slow", publish="/topic/slow")
     async def slow(body: str) -> str:
         app.events.append("begin")  # type: ignore[attr-defined]
-        await asyncio.sleep(0.02)
+        await app.gate.wait()  # type: ignore[attr-defined]
         app.events.append("end")  # type: ignore[attr-defined]
         return body
 
@@ -28,7 +29,7 @@ def an_app(**settings: Any) -> Stompede:
 
     @app.message("/refuse-late")
     async def refuse_late() -> None:
-        await asyncio.sleep(0.01)
+        await shortly()
         raise Problem("no-soup", "today")
 
     @app.message("/member")
@@ -36,7 +37,7 @@ def an_app(**settings: Any) -> Stompede:
 
     @app.subscribe("/answer")
     async def answer() -> str:
-        await asyncio.sleep(0.01)
+        await shortly()
         return "answer"
 
     return app
@@ -63,7 +64,10 @@ async def test_the_receipt_of_a_send_to_the_application_comes_after_the_handler(
     app = an_app()
     served = await serve(app)
     client = await served.client()
-    await client.request("SEND", {"destination": "/app/slow"}, "soup")
+    await client.send("SEND", {"destination": "/app/slow", "receipt": "r"}, "soup")
+    await until(lambda: app.events == ["begin"])  # type: ignore[attr-defined]
+    app.gate.set()  # type: ignore[attr-defined]
+    assert (await client.frame()).headers["receipt-id"] == "r"
     assert app.events == ["begin", "end"]  # type: ignore[attr-defined]
     assert served.node.statistics().bus.published == 1
     await client.request("SEND", {"destination": "/app/quick"}, "soup")
@@ -78,7 +82,8 @@ async def test_the_receipt_of_a_subscribe_to_a_handler_follows_its_answer(serve:
 
 
 async def test_receipts_come_in_the_order_of_their_frames(serve: Serve) -> None:
-    served = await serve(an_app())
+    app = an_app()
+    served = await serve(app)
     client = await served.client()
     frames: list[tuple[str, dict[str, object]]] = [
         ("SUBSCRIBE", {"id": 1, "destination": "/topic/other"}),
@@ -96,6 +101,8 @@ async def test_receipts_come_in_the_order_of_their_frames(serve: Serve) -> None:
     ]
     for number, (command, headers) in enumerate(frames):
         await client.send(command, {**headers, "receipt": f"n{number}"}, "body" if command == "SEND" else "")
+    assert client.frames == []
+    app.gate.set()  # type: ignore[attr-defined]
     closed = await client.closed()
     receipts = [frame.headers["receipt-id"] for frame in client.frames if frame.command == "RECEIPT"]
     assert receipts == [f"n{number}" for number in range(len(frames))]
@@ -182,4 +189,6 @@ async def test_a_session_that_is_gone_gets_no_receipt_but_its_handler_ends(serve
     await client.send("SEND", {"destination": "/app/slow", "receipt": "r"}, "soup")
     await until(lambda: app.events == ["begin"])  # type: ignore[attr-defined]
     client.drop()
+    await until(lambda: served.logged("session ended"))
+    app.gate.set()  # type: ignore[attr-defined]
     assert (await listener.message()).text == "soup"
