@@ -294,7 +294,7 @@ class Stompede(Registrations):
         keyfile: str | None = None,
     ) -> None:
         """Serves on a port until SIGTERM or SIGINT; the fast way, on uvicorn and picows. Returns after a
-        graceful stop.
+        graceful stop; SIGINT during that ends the process at once, with exit code 130.
 
         Args:
             host: address to listen at.

@@ -39,7 +39,7 @@ def serve(
 
     Settings come from --config FILE, STOMPEDE_* variables and --set NAME=VALUE; later ones win. `stompede
     settings` lists them. SIGTERM and Ctrl-C stop gracefully: what is queued is sent, and clients are told to
-    come back.
+    come back. Ctrl-C once more ends at once, with exit code 130.
     """
     flags = {"host": host, "port": port, "certfile": certfile, "keyfile": keyfile}
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]
