@@ -33,6 +33,8 @@ from stompede.server.policies import Conflate as Conflate
 from stompede.server.policies import Cut as Cut
 from stompede.server.policies import DropOldest as DropOldest
 from stompede.server.settings import Settings as Settings
+from stompede.store import History as History
+from stompede.store import Queue as Queue
 
 __version__ = _version("stompede")
 
@@ -49,12 +51,14 @@ __all__ = [
     "Disconnect",
     "DisconnectCommand",
     "DropOldest",
+    "History",
     "LimitError",
     "LocalProtocolError",
     "Message",
     "Principal",
     "Problem",
     "ProtocolError",
+    "Queue",
     "RemoteProtocolError",
     "RequestError",
     "SendCommand",

@@ -6,6 +6,7 @@ from stompede.messaging.binding import bind_handler
 from stompede.messaging.destinations import Kind, Prefixes
 from stompede.messaging.guards import Guards
 from stompede.messaging.routing import Router
+from stompede.server.options import OptionsTable
 from stompede.server.routes import Routes, RoutesStatistics, Served
 
 
@@ -37,7 +38,7 @@ def routes() -> Routes:
     subscribes.add("/rooms/{room}/members", served(members, "/rooms/{room}/members", "subscribe"))
     guards.add("/topic/rooms/{room}", allow)
     guards.add("/app/rooms/{room}/say", allow, on="send")
-    return Routes(Prefixes(("/app", "/rider")), messages, subscribes, guards, 64)
+    return Routes(Prefixes(("/app", "/rider")), messages, subscribes, guards, OptionsTable(Router()), 64)
 
 
 def test_a_send_finds_its_handler_its_variables_and_where_the_result_goes(routes: Routes) -> None:

@@ -18,11 +18,13 @@ from stompede.messaging.guards import Guards, Operation
 from stompede.messaging.interceptors import InterceptorChain
 from stompede.messaging.routing import Router
 from stompede.server.events import Moment, SessionEvents
+from stompede.server.options import DestinationOptions
 from stompede.server.policies import Cut, SlowPolicy
 from stompede.server.pool import Pool
 from stompede.server.program import Program
 from stompede.server.routes import Served
 from stompede.server.settings import Settings
+from stompede.store import History, Queue
 
 F = TypeVar("F", bound=Callable[..., Any])
 E = TypeVar("E", bound=Exception)
@@ -214,6 +216,9 @@ class Registrations:
         pattern: str,
         *,
         slow: SlowPolicy | None = None,
+        history: History | None = None,
+        presence: bool = False,
+        queue: Queue | None = None,
         carries: Sequence[Any] = (),
         description: str = "",
     ) -> None:
@@ -222,6 +227,9 @@ class Registrations:
         Args:
             pattern: whole destination, for example ``/topic/rider/{id}``.
             slow: what happens when a subscriber reads too slowly: `Cut` (default), `DropOldest`, `Conflate`.
+            history: how much of its past is kept, so that clients recover what they missed.
+            presence: whether it is known who is subscribed, and told.
+            queue: bounds of a queue: what it holds, and what becomes of messages that nobody takes.
             carries: types of its messages, for the catalogue.
             description: for the catalogue.
         """
@@ -235,7 +243,8 @@ class Registrations:
                 f"app.destination({pattern!r}): begin it with {self.prefixes.topic}/ or "
                 f"{self.prefixes.queue}/"
             )
-        self._program.policies.add(pattern, slow or Cut(), f"app.destination({pattern!r})")
+        options = DestinationOptions(slow or Cut(), history, presence, queue or Queue())
+        self._program.destinations.add(pattern, options, f"app.destination({pattern!r})")
         if carries or description:
             self._catalogue.add_publication(pattern, tuple(carries), description=description)
 

@@ -70,15 +70,17 @@ class Delivery:
             subscription.id if subscription.id_given else None,
         )
         self._hub.add(destination, subscription.cohort, session.outbox)
+        subscription.source = self
         self._teller.tell_in_order("subscribe", session, destination)
         return ready
 
-    def unsubscribe(self, session: Session, subscription: Subscription) -> None:
-        """Takes a topic subscription out of the hub."""
+    def drop(self, session: Session, subscription: Subscription) -> None:
+        """See `Source`: takes a topic subscription out of the hub."""
         assert subscription.cohort is not None
         destination = subscription.destination
         self._hub.remove(destination, subscription.cohort, session.outbox)
         subscription.cohort = None
+        subscription.source = None
         if destination not in self._hub:
             self._bus.unwant(destination)
         self._teller.tell_in_order("unsubscribe", session, destination)
@@ -87,7 +89,7 @@ class Delivery:
         """Takes what the bus brings."""
         message = publication.message
         if publication.principal is None:
-            self._hub.publish(message)
+            self._hub.publish(message, publication.id)
             return
         if self._prefixes.classify(message.destination) is Kind.SESSION:
             session = self._sessions.connected.get(publication.principal)

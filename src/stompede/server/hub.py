@@ -26,6 +26,7 @@ from stompede.server.policies import SlowPolicy
 from stompede.server.topics import (
     Cohort,
     CohortKey,
+    Listener,
     Pending,
     Shape,
     Topic,
@@ -126,7 +127,7 @@ class Hub:
     def subscribers(self, destination: str) -> int:
         """How many subscriptions this node has on a destination."""
         topic = self._topics.get(destination)
-        return 0 if topic is None else sum(len(cohort.members) for cohort in topic.cohorts.values())
+        return 0 if topic is None else len(topic)
 
     def add(self, destination: str, key: CohortKey, outbox: Outbox) -> None:
         """Adds a subscriber. What is published from now on reaches it; what this tick has gathered already
@@ -143,6 +144,27 @@ class Hub:
         topic.look_for_only()
         outbox.topics += 1
         self._subscriptions += 1
+
+    def listen(self, destination: str, listener: Listener) -> None:
+        """Adds what takes messages one by one, as they come. What this tick has gathered already is not for it."""
+        topic = self._topics.get(destination)
+        if topic is None:
+            topic = self._topics[destination] = Topic(destination, self._policy_of(destination))
+        if topic.listeners is None:
+            topic.listeners = {}
+        topic.listeners[listener] = None
+        self._subscriptions += 1
+
+    def unlisten(self, destination: str, listener: Listener) -> None:
+        """Takes a listener away."""
+        topic = self._topics[destination]
+        assert topic.listeners is not None
+        del topic.listeners[listener]
+        self._subscriptions -= 1
+        if not topic.listeners:
+            topic.listeners = None
+            if not topic.cohorts:
+                del self._topics[destination]
 
     def settle(self, destination: str) -> None:
         """Delivers what this tick has gathered for a destination. Afterwards the destination may be gone: a
@@ -174,7 +196,7 @@ class Hub:
         self._subscriptions -= 1
         if not cohort.members:
             del topic.cohorts[key]
-            if not topic.cohorts:
+            if not topic.cohorts and topic.listeners is None:
                 del self._topics[destination]
         topic.look_for_only()
 
@@ -183,13 +205,23 @@ class Hub:
         self._next_id += 1
         return f"{self._id_prefix}-{self._next_id}"
 
-    def publish(self, message: Message) -> None:
-        """Takes a message from the bus; its subscribers get it at the end of this turn of the loop."""
+    def publish(self, message: Message, message_id: str | None = None) -> None:
+        """Takes a message from the bus; its subscribers get it at the end of this turn of the loop.
+
+        Args:
+            message: what to deliver.
+            message_id: its id, where it has one already.
+        """
         self._published += 1
         topic = self._topics.get(message.destination)
         if topic is None:
             return
-        self._next_id += 1
+        if message_id is None:
+            self._next_id += 1
+            message_id = f"{self._id_prefix}-{self._next_id}"
+        if topic.listeners is not None:
+            for listener in list(topic.listeners):
+                listener.take(message_id, message)
         pending = topic.pending
         if not pending:
             self._dirty.append(topic)
@@ -197,7 +229,7 @@ class Hub:
                 self._scheduled = True
                 self._call_soon(self._end_of_tick)
         body = message.body
-        pending.append((f"{self._id_prefix}-{self._next_id}", message, body.isascii() or is_text(body)))
+        pending.append((message_id, message, body.isascii() or is_text(body)))
         self._pending_bytes += len(body)
         if self._pending_bytes > FLUSH_BYTES:
             self.flush()

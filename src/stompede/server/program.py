@@ -12,7 +12,7 @@ from stompede.messaging.guards import Guards
 from stompede.messaging.interceptors import InterceptorChain
 from stompede.messaging.routing import Router
 from stompede.server.events import SessionEvents
-from stompede.server.policies import SlowPolicy
+from stompede.server.options import DestinationOptions
 from stompede.server.routes import Served
 
 Authenticate = Callable[..., Principal | Awaitable[Principal]]
@@ -28,7 +28,7 @@ class Program(msgspec.Struct):
         interceptors: in order.
         errors: handlers of exceptions.
         events: listeners of sessions.
-        policies: what slow subscribers of a destination meet, by pattern.
+        destinations: how destinations behave, by pattern.
         authenticate: proves login and passcode of CONNECT; ``None``: the two are not looked at.
     """
 
@@ -38,5 +38,5 @@ class Program(msgspec.Struct):
     interceptors: InterceptorChain
     errors: ErrorHandlers
     events: SessionEvents
-    policies: Router[SlowPolicy]
+    destinations: Router[DestinationOptions]
     authenticate: Authenticate | None = None

@@ -14,7 +14,9 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
         message: destination, body, content type and headers.
         principal: ``None``: everybody subscribed to the destination. With a destination under the session
             prefix: the id of the one session. With one under the user prefix: the name of the member.
+        id: message id that a history gave it; ``None``: every node gives one of its own.
     """
 
     message: Message
     principal: str | None = None
+    id: str | None = None

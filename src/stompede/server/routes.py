@@ -13,6 +13,7 @@ from stompede.messaging.destinations import WILDCARDS, Kind, Prefixes, check_des
 from stompede.messaging.guards import Gate, Guards
 from stompede.messaging.problem import Problem
 from stompede.messaging.routing import Router
+from stompede.server.options import PLAIN, DestinationOptions, OptionsTable
 
 _REMEMBERED: Final = 4096
 
@@ -39,6 +40,8 @@ class Route(msgspec.Struct, frozen=True, gc=False):
         path: values of the handler's path variables.
         publish: destination of the handler's result, filled in.
         gate: the guards of the destination, if any name it.
+        options: what the application says of the destination.
+        straight: whether what is sent to it goes straight to the bus: a topic that keeps nothing.
         problem: why it cannot be served at all.
     """
 
@@ -48,6 +51,8 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     path: Mapping[str, str] = NO_HEADERS
     publish: str | None = None
     gate: Gate | None = None
+    options: DestinationOptions = PLAIN
+    straight: bool = False
     problem: Problem | None = None
 
     @staticmethod
@@ -83,11 +88,13 @@ class Routes:
         messages: Router[Served],
         subscribes: Router[Served],
         guards: Guards,
+        options: OptionsTable,
         max_destination: int,
     ) -> None:
         self._prefixes = prefixes
         self._routers = {"send": messages, "subscribe": subscribes}
         self._guards = guards
+        self._options = options
         self._max_destination = max_destination
         self._known: dict[tuple[str, str], Route] = {}
         self._resolved = 0
@@ -123,7 +130,9 @@ class Routes:
             return Route(destination, kind, problem=problem.with_traceback(None))
         gate = self._guards.gate(self._prefixes.canonical(destination))
         if kind is not Kind.APP:
-            return Route(destination, kind, gate=gate)
+            options = self._options.of(destination)
+            straight = kind is Kind.TOPIC and options.history is None
+            return Route(destination, kind, gate=gate, options=options, straight=straight)
         found = self._routers[operation].match(self._prefixes.relative(destination))
         if found is None:
             other = "subscribe" if operation == "send" else "send"

@@ -62,10 +62,13 @@ def on_send(session: Session, event: stomp.Send) -> None:
                 if route.gate is None
                 else route.gate.check("send", _invocation(session, route, principal, message))
             )
-            if waits is None:
+            taken: Awaitable[None] | None
+            if waits is not None:
+                taken = _publish_after(session, waits, message)
+            elif route.straight:
                 taken = node.bus.publish(message.destination, Publication(message))
             else:
-                taken = _publish_after(session, waits, message)
+                taken = node.publisher.publish_message(message)
             if taken is None:
                 if head.receipt is not None:
                     session.receipt(head)

@@ -5,7 +5,7 @@ A RECEIPT for a SUBSCRIBE means: nothing that is published from now on is missed
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stompede._types import Principal
@@ -17,6 +17,7 @@ from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.server import credentials
+from stompede.server.attaching import attach
 from stompede.server.disconnects import Disconnects
 from stompede.server.routes import Route
 from stompede.server.subscription import Subscription
@@ -180,7 +181,6 @@ def _subscription(event: stomp.Subscribe, destination: str, kind: Kind, *, guard
 
 def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
     """The subscription stands; the RECEIPT follows when the bus listens for it."""
-    node = session.node
     subscription = _subscription(event, route.destination, route.kind, guarded=route.gate is not None)
     if route.kind in (Kind.SESSION, Kind.USER):
         session.subscriptions[event.id] = subscription
@@ -191,24 +191,24 @@ def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
             renewed(session)
         session.receipt(event.head)
         return
-    ready = node.subscribe(session, subscription)
+    attached = attach(session, subscription, event.head)
     if session.closed:
         return
     session.subscriptions[event.id] = subscription
     if subscription.guarded:
         renewed(session)
-    if ready is None:
-        session.receipt(event.head)
+    if isinstance(attached, Mapping):
+        session.receipt(event.head, attached)
         return
 
-    async def wait() -> None:
-        await ready
+    async def wait() -> Mapping[str, str]:
+        return await attached
 
-    def done(_: object, error: BaseException | None) -> None:
+    def done(said: Mapping[str, str], error: BaseException | None) -> None:
         if session.closed:
             return
         if error is None:
-            session.receipt(event.head)
+            session.receipt(event.head, said)
         else:
             _drop(session, subscription)
             session.fail(error, event.head, event.destination)
@@ -256,8 +256,8 @@ def _drop(session: Session, subscription: Subscription) -> None:
         of_destination.remove(subscription)
         if not of_destination:
             del session.user_subscriptions[subscription.destination]
-    elif subscription.cohort is not None:
-        session.node.unsubscribe(session, subscription)
+    elif subscription.source is not None:
+        subscription.source.drop(session, subscription)
 
 
 def drop_all(session: Session) -> None:
@@ -310,8 +310,8 @@ def suspend_guarded(session: Session) -> None:
             return
         if subscription.guarded and not subscription.suspended and subscription.kind is not Kind.APP:
             subscription.suspended = True
-            if subscription.cohort is not None:
-                session.node.unsubscribe(session, subscription)
+            if subscription.source is not None:
+                subscription.source.drop(session, subscription)
             session.node.problems.tell(
                 session,
                 Problem(
@@ -340,7 +340,7 @@ def _resume(session: Session, subscription: Subscription) -> None:
         if error is None:
             subscription.suspended = False
             if subscription.kind not in (Kind.SESSION, Kind.USER):
-                session.node.subscribe(session, subscription)
+                _attach_again(session, subscription)
         elif isinstance(error, (Problem, AuthenticationError)):
             session.node.problems.tell(session, error, subscription.destination)
         else:
@@ -348,3 +348,14 @@ def _resume(session: Session, subscription: Subscription) -> None:
 
     # From the loop: a token may be proved from within a task, and handlers are started outside of any.
     session.node.call_soon(lambda: session.node.runner.start(ask(), done))
+
+
+def _attach_again(session: Session, subscription: Subscription) -> None:
+    attached = attach(session, subscription, None)
+    if isinstance(attached, Mapping):
+        return
+
+    async def wait() -> None:
+        await attached
+
+    session.node.spawn(wait(), f"{subscription.destination} could not be taken up again")

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Protocol
+
 from stompede.messaging.destinations import Kind
 from stompede.server.topics import CohortKey
+
+if TYPE_CHECKING:
+    from stompede.server.session import Session
+
+
+class Source(Protocol):
+    """What feeds subscriptions."""
+
+    def drop(self, session: Session, subscription: Subscription) -> None:
+        """The subscription ends, or is suspended: nothing more may come to it."""
+        ...
 
 
 class Subscription:
@@ -15,12 +28,13 @@ class Subscription:
         id_given: whether MESSAGE frames name the id.
         kind: what the destination is.
         ack: acknowledgement mode that the client asked for.
-        cohort: where the hub has it, for topics and queues.
+        cohort: where the hub has it, if there.
+        source: what it gets its messages from, and is to be told when it ends.
         guarded: whether guards name the destination.
         suspended: nothing is delivered, because the token ran out.
     """
 
-    __slots__ = ("ack", "cohort", "destination", "guarded", "id", "id_given", "kind", "suspended")
+    __slots__ = ("ack", "cohort", "destination", "guarded", "id", "id_given", "kind", "source", "suspended")
 
     def __init__(
         self,
@@ -39,4 +53,5 @@ class Subscription:
         self.ack = ack
         self.guarded = guarded
         self.cohort: CohortKey | None = None
+        self.source: Source | None = None
         self.suspended = False

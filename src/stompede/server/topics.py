@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Protocol
 
 from stompede.messaging.message import Message
 from stompede.server.outbox import Outbox
@@ -71,17 +72,29 @@ class Only:
         return b"".join(parts)
 
 
+class Listener(Protocol):
+    """What takes the messages of a destination one by one: for a consumer that acknowledges, or that recovers."""
+
+    def take(self, message_id: str, message: Message) -> None:
+        """Takes one message, from within its publication. Must not raise, nor come back to the hub."""
+        ...
+
+
 class Topic:
     """One destination with its subscribers on this node."""
 
-    __slots__ = ("cohorts", "destination", "only", "pending", "policy")
+    __slots__ = ("cohorts", "destination", "listeners", "only", "pending", "policy")
 
     def __init__(self, destination: str, policy: SlowPolicy) -> None:
         self.destination = destination
         self.policy = policy
         self.cohorts: dict[CohortKey, Cohort] = {}
         self.pending: list[Pending] = []
+        self.listeners: dict[Listener, None] | None = None
         self.only: Only | None = None
+
+    def __len__(self) -> int:
+        return sum(len(cohort.members) for cohort in self.cohorts.values()) + len(self.listeners or ())
 
     def look_for_only(self) -> None:
         """To be called when subscribers came or went."""

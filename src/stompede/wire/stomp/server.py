@@ -25,7 +25,7 @@ from stompede.wire.stomp.events import (
     Violation,
 )
 from stompede.wire.stomp.head import Head
-from stompede.wire.stomp.heartbeat import NO_HEART_BEAT, HeartBeat, parse_heart_beat
+from stompede.wire.stomp.heartbeat import NO_HEART_BEAT, TOLERANCE_FACTOR, HeartBeat, parse_heart_beat
 from stompede.wire.stomp.limits import Limits
 from stompede.wire.stomp.refusal import HEADER, VERSION, FrameRefusedError, shown
 from stompede.wire.stomp.states import State
@@ -237,13 +237,16 @@ class ServerSession(Endpoint):
 
     # Frames out. The caller writes what is returned.
 
-    def send_connected(self, *, session: str, user_name: str | None = None, now: float) -> bytes:
+    def send_connected(
+        self, *, session: str, user_name: str | None = None, now: float, tolerance: float = TOLERANCE_FACTOR
+    ) -> bytes:
         """Accepts the client: CONNECTED, with the version and the heart-beats that both sides agreed on.
 
         Args:
             session: unique id of the session.
             user_name: name of the member that it belongs to, if any.
             now: heart-beats count from here.
+            tolerance: how late the client's heart-beats may be, as a multiple of their interval.
 
         Raises:
             LocalProtocolError: no CONNECT waits for an answer.
@@ -259,17 +262,23 @@ class ServerSession(Endpoint):
             headers["heart-beat"] = str(self._heart_beat)
         if user_name is not None:
             headers["user-name"] = user_name
-        self._agree(self._theirs, now)
+        self._agree(self._theirs, now, tolerance)
         self._heads = self._known.heads(version)
         return encode_frame(version, Frame("CONNECTED", headers))
 
-    def send_receipt(self, receipt_id: str) -> bytes:
+    def send_receipt(self, receipt_id: str, headers: Mapping[str, str] = NO_HEADERS) -> bytes:
         """RECEIPT: the frame that carried this ``receipt`` header is done with.
+
+        Args:
+            receipt_id: value of that header.
+            headers: what else there is to say of it.
 
         Raises:
             LocalProtocolError: the session is not connected.
         """
         self._cross("RECEIPT")
+        if headers:
+            return encode_frame(self.version, Frame("RECEIPT", {"receipt-id": receipt_id, **headers}))
         return f"RECEIPT\nreceipt-id:{escape(self.version, receipt_id)}\n\n\0".encode()
 
     def send_message(
