@@ -8,9 +8,11 @@ PYTEST_ARGS ?= -m "not proof"
 
 PAGE := src/stompede/apps/console/static/index.html
 LOCKS := pyproject.toml uv.lock $(wildcard requirements/*.txt)
+CLIENT := clients/js/dist/index.js
+CLIENT_SOURCES := $(shell find clients/js/src clients/js/*.json -type f 2>/dev/null)
 PAGE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/.*' 2>/dev/null)
 
-.PHONY: help run test check bench proof services console console-test docs dist format lock
+.PHONY: help run test check bench proof services console console-test client client-test docs dist format lock
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -18,19 +20,23 @@ help: ## list these targets
 run: .venv/.run console ## a node and simulated riders, on http://localhost:8080
 	@$(BIN)/stompede demo --riders $(RIDERS)
 
-test: .venv/.dev console console-test tests/asyncapi/node_modules ## every test but the long ones
+test: .venv/.dev console console-test client-test tests/asyncapi/node_modules ## every test but the long ones
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
 console-test: console/node_modules ## the tests of the page's own parts
 	@scripts/npm --prefix console test
 
-check: .venv/.dev console/node_modules ## format, lint, types, layers, docs, locks
+client-test: .venv/.dev client ## the tests of the JavaScript client, with a node
+	@scripts/npm --prefix clients/js test
+
+check: .venv/.dev console/node_modules clients/js/node_modules ## format, lint, types, layers, docs, locks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@scripts/npm --prefix console run check
+	@scripts/npm --prefix clients/js run check
 	@if command -v uv >/dev/null; then scripts/lock --check; fi
 
 bench: .venv/.dev ## measure, and write the table of docs/benchmarks.md
@@ -43,6 +49,8 @@ services: ## the programs that tests drive: Chromium, promtool, a C compiler (De
 	@scripts/services
 
 console: $(PAGE) ## build the page that the node serves
+
+client: $(CLIENT) ## build the JavaScript client
 
 docs: .venv/.dev ## the documentation, live, on http://127.0.0.1:8000
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
@@ -64,8 +72,16 @@ console/node_modules: console/package-lock.json
 	@scripts/npm --prefix console ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
+clients/js/node_modules: clients/js/package-lock.json
+	@scripts/npm --prefix clients/js ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
 tests/asyncapi/node_modules: tests/asyncapi/package-lock.json
 	@scripts/npm --prefix tests/asyncapi ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+$(CLIENT): $(CLIENT_SOURCES) | clients/js/node_modules
+	@scripts/npm --prefix clients/js run --silent build
 	@touch $@
 
 $(PAGE): $(PAGE_SOURCES) | console/node_modules

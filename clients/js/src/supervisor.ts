@@ -1,0 +1,132 @@
+/** The life of a client: it connects, restores, and comes back. It owns the link; decisions that need no waiting are the courier's. */
+
+import { delayMs } from "./backoff.js";
+import { Courier } from "./courier.js";
+import { ConnectionEnded, StompedeError } from "./errors.js";
+import type { Headers } from "./frames.js";
+import { Link, type LinkEvents } from "./link.js";
+import type { ClientState, Settings } from "./options.js";
+import { Renewal } from "./renewal.js";
+import { authorization } from "./tokens.js";
+
+export class Supervisor {
+  readonly courier: Courier;
+  state: ClientState = "idle";
+  /** Why the client has closed for good. */
+  closed: StompedeError | undefined;
+  /** Headers of the last CONNECTED. */
+  welcome: Headers = {};
+  connects = 0;
+  readonly #renewal: Renewal;
+  #link: Link | undefined;
+  #closing = false;
+  #upSince: number | undefined;
+
+  constructor(private readonly settings: Settings) {
+    this.courier = new Courier(settings);
+    this.#renewal = new Renewal(this.courier, settings, () => this.#link?.discard());
+    this.courier.hold("restoring");
+    this.#renewal.listen();
+  }
+
+  /** Runs until the client is closed, by its user or for good by the server. */
+  async run(): Promise<void> {
+    const backoff = this.settings.reconnect;
+    for (let failed = 0; !this.#closing; failed++) {
+      this.#to("connecting");
+      const why = await this.#liveOnce();
+      if (this.#closing) break;
+      if (backoff === undefined || !(why instanceof ConnectionEnded ? why.reconnect : true)) return this.#finish(why, false);
+      if (this.#upSince !== undefined && Date.now() - this.#upSince >= backoff.stableMs) failed = 0;
+      this.#upSince = undefined;
+      if (failed >= backoff.attempts) return this.#finish(why, false);
+      this.#to("waiting", why);
+      await this.courier.changes.until(() => this.#closing, delayMs(backoff, failed, Math.random));
+    }
+    this.#finish(closedByUser(), true);
+  }
+
+  /** Sends what waits and DISCONNECT, and waits until the server has taken all, but no longer than `closeTimeoutMs`. */
+  async close(): Promise<void> {
+    const { changes, queue } = this.courier;
+    const until = Date.now() + this.settings.closeTimeoutMs;
+    if (this.state === "connected") await changes.until(() => queue.length === 0 || this.state !== "connected", this.settings.closeTimeoutMs);
+    this.#closing = true;
+    changes.signal();
+    this.#link?.close();
+    if (this.state !== "idle" && (await changes.until(() => this.closed !== undefined, Math.max(1, until - Date.now())))) return;
+    this.#link?.discard();
+    this.#finish(closedByUser(), true);
+  }
+
+  /** One connection from the token to its end: why it ended. */
+  async #liveOnce(): Promise<StompedeError> {
+    const { courier, settings } = this;
+    const deadline = Date.now() + settings.connectTimeoutMs;
+    const left = (): number => Math.max(1, deadline - Date.now());
+    let proof: string | undefined;
+    try {
+      proof = await authorization(settings.token, left());
+    } catch (error) {
+      // It may be back later, and said nothing about this server.
+      return error as StompedeError;
+    }
+    if (this.#closing) return closedByUser();
+    let opened = false;
+    let why: ConnectionEnded | undefined;
+    const events: LinkEvents = {
+      opened: (headers) => {
+        opened = true;
+        this.welcome = headers;
+        courier.changes.signal();
+      },
+      message: (message) => courier.onMessage(message),
+      receipt: (headers) => courier.onReceipt(headers),
+      ended: (ended) => {
+        why = ended;
+        this.#link = undefined;
+        courier.hold("restoring");
+        courier.detach(ended);
+        this.#renewal.abandon();
+      },
+    };
+    let link: Link;
+    try {
+      link = this.#link = new Link(settings, proof, events);
+    } catch (error) {
+      return new ConnectionEnded("websocket-failed", String(error), 1006, false, error);
+    }
+    if (!(await courier.changes.until(() => opened || why !== undefined, left()))) link.discard();
+    if (opened && why === undefined) await this.#serve(link, left, () => why !== undefined);
+    return why ?? new ConnectionEnded("connection-lost", "not connected in time", 1006, true);
+  }
+
+  async #serve(link: Link, left: () => number, ended: () => boolean): Promise<void> {
+    const { courier } = this;
+    courier.attach(link);
+    if (!(await courier.changes.until(() => ended() || (courier.restored && !this.#renewal.running), left()))) link.discard();
+    if (ended()) return;
+    this.connects++;
+    this.#upSince = Date.now();
+    this.#to("connected");
+    courier.release("restoring");
+    await courier.changes.until(ended);
+  }
+
+  #to(state: ClientState, why?: StompedeError): void {
+    this.state = state;
+    this.courier.changes.signal();
+    this.settings.onState(state, why);
+  }
+
+  #finish(why: StompedeError, byUser: boolean): void {
+    if (this.closed !== undefined) return;
+    this.closed = why;
+    this.courier.close(why, byUser);
+    this.#to("closed", byUser ? undefined : why);
+  }
+}
+
+function closedByUser(): ConnectionEnded {
+  return new ConnectionEnded("closed", "the client is closed", 1000, false);
+}
