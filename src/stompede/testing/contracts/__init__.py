@@ -20,9 +20,20 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in iter_
 
 from stompede.testing.contracts.bus import BusContract as BusContract  # noqa: E402 - see above
 from stompede.testing.contracts.bus import SharedBusContract as SharedBusContract  # noqa: E402
+from stompede.testing.contracts.presence import PresenceTableContract as PresenceTableContract  # noqa: E402
+from stompede.testing.contracts.presence import (  # noqa: E402
+    SharedPresenceTableContract as SharedPresenceTableContract,
+)
 from stompede.testing.contracts.routing_table import RoutingTableContract as RoutingTableContract  # noqa: E402
 from stompede.testing.contracts.routing_table import (  # noqa: E402
     SharedRoutingTableContract as SharedRoutingTableContract,
 )
 
-__all__ = ["BusContract", "RoutingTableContract", "SharedBusContract", "SharedRoutingTableContract"]
+__all__ = [
+    "BusContract",
+    "PresenceTableContract",
+    "RoutingTableContract",
+    "SharedBusContract",
+    "SharedPresenceTableContract",
+    "SharedRoutingTableContract",
+]
