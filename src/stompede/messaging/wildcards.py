@@ -1,0 +1,257 @@
+"""Wildcards in topic subscriptions: one subscription, many destinations.
+
+Clients of three families write them, and each means its own kind of level. What follows the topic prefix is read level
+by level: between slashes if it holds a slash (Spring: ``/topic/rooms/*``), else between dots (RabbitMQ, ActiveMQ:
+``/topic/stocks.*``). The name of a destination is read as the wildcard is. A name that holds a slash has no levels
+between dots; of the wildcards without a slash only those that mean everything, like ``/topic/>``, match it.
+
+=========== ==========================================================================
+``*``       exactly one level, which is not empty
+``#  **``   all that follows, nothing too: RabbitMQ's and Spring's rest, only at the end
+``>``       all that follows, at least one level: ActiveMQ's rest, only at the end
+=========== ==========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Generic, TypeVar, final
+
+from stompede.messaging.patterns import Pattern, holds_wildcard
+from stompede.messaging.problem import Problem
+
+T = TypeVar("T")
+
+_ONE: Final = "*"
+_AT_LEAST_ONE: Final = ">"
+_RESTS: Final = ("#", "**", _AT_LEAST_ONE)
+
+
+@final
+class Wildcard:
+    """A destination with wildcards.
+
+    Attributes:
+        text: the destination as the client wrote it.
+        literal: what every destination that it matches begins with.
+    """
+
+    __slots__ = ("_levels", "_prefix", "_rest", "_slashes", "literal", "text")
+
+    text: Final[str]
+    literal: Final[str]
+
+    def __init__(
+        self, text: str, prefix: str, levels: Sequence[str], rest: str | None, slashes: bool
+    ) -> None:
+        self.text = text
+        self._prefix = prefix
+        self._levels = tuple(levels)
+        self._rest = rest
+        self._slashes = slashes
+        self.literal = self._common_beginning()
+
+    @classmethod
+    def parse(cls, text: str, prefix: str) -> Wildcard:
+        """Reads a destination that holds a wildcard.
+
+        Args:
+            text: the whole destination.
+            prefix: of topics, which it begins with.
+
+        Raises:
+            Problem: ``invalid-destination``; the sentence says how to mend it.
+        """
+        name = text[len(prefix) + 1 :]
+        slashes = "/" in name
+        levels = name.split("/" if slashes else ".")
+        rest = levels.pop() if levels[-1] in _RESTS else None
+        for level in levels:
+            if level in _RESTS:
+                raise Problem(
+                    "invalid-destination",
+                    f"{text}: `{level}` stands for all levels that follow, so it can only be the last one; "
+                    "write `*` for one level",
+                )
+            if level != _ONE and holds_wildcard(level):
+                raise Problem(
+                    "invalid-destination",
+                    f"{text}: a wildcard stands for a whole level between {'slashes' if slashes else 'dots'}, and "
+                    f"`{level}` is a part of one",
+                )
+        return cls(text, prefix, levels, rest, slashes)
+
+    def _common_beginning(self) -> str:
+        separator = "/" if self._slashes else "."
+        literals = self._levels[: self._levels.index(_ONE)] if _ONE in self._levels else self._levels
+        beginning = f"{self._prefix}/{separator.join(literals)}"
+        optional = self._rest is not None and self._rest != _AT_LEAST_ONE
+        if not literals or (optional and len(literals) == len(self._levels)):
+            return beginning
+        return beginning + separator
+
+    def matches(self, destination: str) -> bool:
+        """Whether a destination, which holds no wildcard itself, is one of those that are meant."""
+        if not destination.startswith(f"{self._prefix}/"):
+            return False
+        name = destination[len(self._prefix) + 1 :]
+        if self._slashes:
+            return self._match(name.split("/"))
+        if "/" in name:
+            return not self._levels
+        return self._match(name.split("."))
+
+    def _match(self, parts: Sequence[str]) -> bool:
+        missing = len(parts) - len(self._levels)
+        if missing < (self._rest == _AT_LEAST_ONE) or (missing > 0 and self._rest is None):
+            return False
+        return all(
+            bool(part) if level == _ONE else level == part
+            for level, part in zip(self._levels, parts, strict=False)
+        )
+
+    def overlap(self, pattern: Pattern) -> dict[str, str] | None:
+        """Whether some destination matches both this and a pattern.
+
+        Returns:
+            ``None`` where none does; else for each variable of the pattern what the wildcard has in its place: a
+            level as it is written, ``*`` among them; the wildcard of the rest, where the variable falls into that;
+            the whole name with its dots, since a variable fills what stands between two slashes.
+        """
+        prefix = self._prefix[1:].split("/")
+        name = self.text[len(self._prefix) + 1 :]
+        segments = pattern.segments
+        if self._slashes:
+            head, least = [*prefix, *self._levels], self._rest == _AT_LEAST_ONE
+        elif self._levels:
+            last = segments[-1]
+            if len(segments) != len(prefix) + 1 or (last is not None and not self._match(last.split("."))):
+                return None
+            head, least = [*prefix, name if last is None else last], False
+        else:
+            head, least = prefix, True
+        further = len(segments) - len(head)
+        if further < least or (further > 0 and self._rest is None):
+            return None
+        values = []
+        for level, segment in zip(head, segments, strict=False):
+            if segment is None and level:
+                values.append(level)
+            elif segment is None or level not in (_ONE, segment):
+                return None
+        values += [self._rest or "" for segment in segments[len(head) :] if segment is None]
+        return dict(zip(pattern.variables, values, strict=True))
+
+    def __repr__(self) -> str:
+        return f"Wildcard({self.text!r})"
+
+    def path(self) -> tuple[bool, tuple[str, ...], str | None]:
+        """Whether its levels stand between slashes; the levels before the rest; the wildcard of the rest, if any."""
+        return self._slashes, self._levels, self._rest
+
+
+class _Node(Generic[T]):
+    __slots__ = ("at_least_one", "exact", "literals", "one", "rest")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node[T]] = {}
+        self.one: _Node[T] | None = None
+        # Values under the text of their wildcard: `#` and `**` mean the same, and may both be there.
+        self.exact: dict[str, T] = {}
+        self.rest: dict[str, T] = {}
+        self.at_least_one: dict[str, T] = {}
+
+    def values(self, rest: str | None) -> dict[str, T]:
+        if rest is None:
+            return self.exact
+        return self.at_least_one if rest == _AT_LEAST_ONE else self.rest
+
+    def child(self, level: str) -> _Node[T]:
+        if level != _ONE:
+            return self.literals.setdefault(level, _Node())
+        if self.one is None:
+            self.one = _Node()
+        return self.one
+
+    def drop_child(self, level: str) -> None:
+        if level == _ONE:
+            self.one = None
+        else:
+            del self.literals[level]
+
+    def __bool__(self) -> bool:
+        return bool(self.literals or self.one is not None or self.exact or self.rest or self.at_least_one)
+
+
+@final
+class WildcardTrie(Generic[T]):
+    """A value for each of many wildcards; found by the destinations that they match.
+
+    A look-up goes down level by level with all nodes that are still possible, so it costs at most as many steps as
+    there are nodes, and nothing for wildcards that begin otherwise.
+
+    Args:
+        prefix: of topics.
+    """
+
+    __slots__ = ("_dots", "_length", "_skip", "_slashes")
+
+    def __init__(self, prefix: str) -> None:
+        self._skip = len(prefix) + 1
+        self._slashes: _Node[T] = _Node()
+        self._dots: _Node[T] = _Node()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def insert(self, wildcard: Wildcard, value: T) -> None:
+        """Adds the value of a wildcard that has none yet."""
+        slashes, levels, rest = wildcard.path()
+        node = self._slashes if slashes else self._dots
+        for level in levels:
+            node = node.child(level)
+        node.values(rest)[wildcard.text] = value
+        self._length += 1
+
+    def remove(self, wildcard: Wildcard) -> None:
+        """Takes a wildcard away, and what is needed for nothing else."""
+        slashes, levels, rest = wildcard.path()
+        path = [self._slashes if slashes else self._dots]
+        for level in levels:
+            path.append(path[-1].child(level))
+        del path[-1].values(rest)[wildcard.text]
+        self._length -= 1
+        for level in reversed(levels):
+            if path.pop():
+                return
+            path[-1].drop_child(level)
+
+    def matching(self, destination: str) -> list[T]:
+        """The values of all wildcards that match a destination, which is a topic without wildcards."""
+        name = destination[self._skip :]
+        if "/" in name:
+            everything = [*self._dots.rest.values(), *self._dots.at_least_one.values()]
+            return everything + _matching(self._slashes, name.split("/"))
+        return _matching(self._dots, name.split(".")) + _matching(self._slashes, [name])
+
+
+def _matching(root: _Node[T], levels: Sequence[str]) -> list[T]:
+    found: list[T] = []
+    nodes = [root]
+    for level in levels:
+        further: list[_Node[T]] = []
+        for node in nodes:
+            found += node.rest.values()
+            found += node.at_least_one.values()
+            if (literal := node.literals.get(level)) is not None:
+                further.append(literal)
+            if node.one is not None and level:
+                further.append(node.one)
+        nodes = further
+        if not nodes:
+            return found
+    for node in nodes:
+        found += node.exact.values()
+        found += node.rest.values()
+    return found

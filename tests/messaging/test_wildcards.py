@@ -1,0 +1,177 @@
+"""Wildcards against a reading of their rules that takes no short cut: every destination of a small world."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stompede.messaging.patterns import Pattern, holds_wildcard
+from stompede.messaging.problem import Problem
+from stompede.messaging.wildcards import Wildcard, WildcardTrie
+
+PREFIX = "/topic"
+LETTERS = ("", "a", "b")
+RESTS = ("#", "**", ">")
+
+
+def meant(text: str, destination: str) -> bool:
+    """The rules, level by level."""
+    name, there = text.removeprefix("/topic/"), destination.removeprefix("/topic/")
+    if "/" not in name and "/" in there:
+        return name in RESTS
+    separator = "/" if "/" in name else "."
+    return follows(name.split(separator), there.split(separator))
+
+
+def follows(levels: list[str], parts: list[str]) -> bool:
+    if not levels:
+        return not parts
+    if levels[0] == ">":
+        return len(parts) > 0
+    if levels[0] in ("#", "**"):
+        return True
+    if not parts:
+        return False
+    return (levels[0] == parts[0] or (levels[0] == "*" and parts[0] != "")) and follows(levels[1:], parts[1:])
+
+
+def names(levels: tuple[str, ...], most: int) -> list[str]:
+    """All names of so many levels, between slashes, dots, or both."""
+    return [
+        "".join(itertools.chain(*zip(parts, (*separators, ""), strict=True)))
+        for count in range(1, most + 1)
+        for parts in itertools.product(levels, repeat=count)
+        for separators in itertools.product("./", repeat=count - 1)
+    ]
+
+
+WORLD = [f"/topic/{name}" for name in names(LETTERS, 4)]
+
+
+def readable(text: str) -> bool:
+    try:
+        Wildcard.parse(text, PREFIX)
+    except Problem:
+        return False
+    return holds_wildcard(text)
+
+
+WILDCARDS = [text for name in names(("", "a", "*", *RESTS), 3) if readable(text := f"/topic/{name}")]
+wildcards = st.sampled_from(WILDCARDS)
+paths = st.lists(st.sampled_from(("a", "b", "a.b", "a.a", "a.b.a", "{}")), min_size=1, max_size=3).map(
+    lambda segments: (
+        "/topic/" + "/".join(f"{{v{n}}}" if one == "{}" else one for n, one in enumerate(segments))
+    )
+)
+
+
+def destinations(pattern: Pattern) -> list[str]:
+    """All that a pattern matches, its variables being short names; longer ones where it has but one segment."""
+    most = 4 if len(pattern.segments) == 2 else 2
+    values = [name for name in names(LETTERS, most) if name and "/" not in name]
+    return [
+        pattern.fill(dict(zip(pattern.variables, chosen, strict=True)))
+        for chosen in itertools.product(values, repeat=len(pattern.variables))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "yes", "no"),
+    [
+        ("stocks.*", ["stocks.ibm"], ["stocks", "stocks.ibm.x", "stocks/ibm", "stocks.", "bonds.ibm"]),
+        ("stocks.#", ["stocks", "stocks.ibm", "stocks.ibm.x"], ["stocksx", "stocks/ibm", "bonds"]),
+        ("stocks.>", ["stocks.ibm", "stocks.ibm.x"], ["stocks", "stocks/ibm"]),
+        ("*.ibm.*", ["stocks.ibm.bid"], ["ibm.bid", "stocks.ibm", "stocks.sun.bid"]),
+        ("rooms/*", ["rooms/1", "rooms/a.b"], ["rooms", "rooms/1/2", "rooms/", "rooms.1"]),
+        ("rooms/**", ["rooms", "rooms/1", "rooms/1/2"], ["rooms.1", "room"]),
+        ("rooms/*/seats/**", ["rooms/1/seats", "rooms/1/seats/2/3"], ["rooms/seats", "rooms/1/chairs"]),
+        ("*", ["a", "stocks"], ["a.b", "a/b"]),
+        (">", ["a", "a.b", "a/b", "a/b.c/d"], []),
+        ("#", ["a", "a.b", "a/b"], []),
+        ("**", ["a", "a.b", "a/b"], []),
+    ],
+)  # fmt: skip
+def test_what_clients_of_other_brokers_write_means_the_same_here(text, yes, no):
+    wildcard = Wildcard.parse(f"/topic/{text}", PREFIX)
+    assert [name for name in yes + no if wildcard.matches(f"/topic/{name}")] == yes
+    assert not wildcard.matches("/queue/a")
+
+
+@pytest.mark.parametrize("text", WILDCARDS)
+def test_every_destination_of_a_small_world_matches_as_the_rules_say(text):
+    wildcard = Wildcard.parse(text, PREFIX)
+    matched = [destination for destination in WORLD if wildcard.matches(destination)]
+    assert matched == [destination for destination in WORLD if meant(text, destination)]
+    assert all(destination.startswith(wildcard.literal) for destination in matched)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("/topic/#.ibm", "`#` stands for all levels that follow"),
+        ("/topic/a/**/b", "`**` stands for all levels that follow"),
+        ("/topic/a.>.b", "`>` stands for all levels that follow"),
+        ("/topic/stocks.i*", "a whole level between dots, and `i*` is a part of one"),
+        ("/topic/rooms/a.*", "a whole level between slashes, and `a.*` is a part of one"),
+        ("/topic/***", "`***` is a part of one"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_a_sentence(text, sentence):
+    with pytest.raises(Problem) as refused:
+        Wildcard.parse(text, PREFIX)
+    assert refused.value.code == "invalid-destination"
+    assert sentence in refused.value.detail
+
+
+@given(st.lists(wildcards, unique=True, max_size=30), st.data())
+def test_the_trie_finds_what_matches_one_by_one_whatever_came_and_went(texts, data):
+    trie = WildcardTrie(PREFIX)
+    for text in texts:
+        trie.insert(Wildcard.parse(text, PREFIX), text)
+    gone = data.draw(st.lists(st.sampled_from(texts), unique=True)) if texts else []
+    for text in gone:
+        trie.remove(Wildcard.parse(text, PREFIX))
+    left = [text for text in texts if text not in gone]
+    assert len(trie) == len(left)
+    for destination in WORLD:
+        assert sorted(trie.matching(destination)) == sorted(text for text in left if meant(text, destination))
+    for text in left:
+        trie.remove(Wildcard.parse(text, PREFIX))
+    assert not trie._dots
+    assert not trie._slashes
+
+
+@given(wildcards, paths)
+def test_a_wildcard_overlaps_a_pattern_exactly_where_a_destination_matches_both(text, path):
+    pattern = Pattern.parse(path)
+    overlap = Wildcard.parse(text, PREFIX).overlap(pattern)
+    both = any(meant(text, one) for one in destinations(pattern))
+    assert (overlap is not None) == both
+    if overlap is not None:
+        assert tuple(overlap) == pattern.variables
+        assert all(overlap.values())
+
+
+def test_an_overlap_shows_what_the_wildcard_has_in_the_place_of_a_variable():
+    def shown(text, path):
+        return Wildcard.parse(text, PREFIX).overlap(Pattern.parse(path))
+
+    assert shown("/topic/rooms/*", "/topic/rooms/{room}") == {"room": "*"}
+    assert shown("/topic/rooms/**", "/topic/rooms/{room}/{seat}") == {"room": "**", "seat": "**"}
+    assert shown("/topic/*/2", "/topic/{room}/{seat}") == {"room": "*", "seat": "2"}
+    assert shown("/topic/stocks.*", "/topic/{name}") == {"name": "stocks.*"}
+    assert shown("/topic/>", "/topic/rooms/{room}") == {"room": ">"}
+    assert shown("/topic/stocks.*", "/topic/stocks.ibm") == {}
+    assert shown("/topic/stocks.*", "/topic/bonds.ibm") is None
+    assert shown("/topic/rooms/*", "/topic/rooms/{room}/{seat}") is None
+
+
+def test_a_prefix_of_two_segments_counts_as_it_is():
+    wildcard = Wildcard.parse("/exchange/all/stocks.*", "/exchange/all")
+    assert wildcard.matches("/exchange/all/stocks.ibm")
+    assert wildcard.overlap(Pattern.parse("/exchange/all/{name}")) == {"name": "stocks.*"}
+    assert wildcard.overlap(Pattern.parse("/exchange/{name}")) is None
+    trie = WildcardTrie("/exchange/all")
+    trie.insert(wildcard, 1)
+    assert trie.matching("/exchange/all/stocks.ibm") == [1]
