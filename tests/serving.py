@@ -18,7 +18,8 @@ import uvicorn
 from aiofastnet.api_patch import patch_loop
 
 from stompede import Settings, Stompede
-from stompede._app.serve import build_server, listen
+from stompede._app.listening import listen
+from stompede._app.serve import build_server
 from stompede._types import NO_HEADERS
 from stompede.server.node import Node
 from stompede.server.session import Session

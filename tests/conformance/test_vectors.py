@@ -1,7 +1,7 @@
-"""The conformance vectors, against ``stompede serve stompede.testing.conformance:app`` over WebSocket.
+"""The conformance vectors, against ``stompede serve stompede.testing.conformance:app``, over WebSocket and over TCP.
 
-All are played side by side, once; each test then looks at its own. Every MUST and SHOULD is here but those that need
-what this version does not have.
+All are played side by side, once for each; each test then looks at its own. Every MUST and SHOULD is here but those
+that need what this version does not have.
 """
 
 from __future__ import annotations
@@ -42,10 +42,12 @@ async def play_all(url: str) -> dict[str, list[str]]:
     return dict(zip(names, await asyncio.gather(*map(play, names)), strict=True))
 
 
-@pytest.fixture(scope="module")
-def complaints() -> Iterator[dict[str, list[str]]]:
-    with stompede_serve("stompede.testing.conformance:app") as (process, url):
-        yield asyncio.run(play_all(url.replace("http", "ws") + "/stomp"))
+@pytest.fixture(scope="module", params=["/stomp", "/ws", "tcp"])
+def complaints(request: pytest.FixtureRequest) -> Iterator[dict[str, list[str]]]:
+    with stompede_serve("stompede.testing.conformance:app", "--tcp-port", "0") as (process, url):
+        base = url.replace("http", "ws")
+        tcp = process.wait_log(r'"tcp": "(stomp://[^"]+)"')[1]
+        yield asyncio.run(play_all(tcp if request.param == "tcp" else base + request.param))
         process.terminate()
         assert process.wait() == 0
         assert "Traceback" not in process.log, process.log

@@ -18,6 +18,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from stompline import StompLine
 from stompsocket import Closed, Frame, Parser, StompSocket, escape
 
 VECTORS: dict[str, dict[str, Any]] = {
@@ -76,7 +77,8 @@ class Player:
         return self._complaints()
 
     async def _connect(self) -> None:
-        self.client = await StompSocket.open(self.url)
+        opens = StompLine.dial if self.url.startswith("stomp:") else StompSocket.open
+        self.client = await opens(self.url)
         self.client.parser = Parser(self.vector["version"])
 
     async def _hello(self) -> None:

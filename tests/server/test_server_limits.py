@@ -254,6 +254,9 @@ COVERED_ELSEWHERE = {
     "close_timeout_s": "test_server_slow_consumers", "handshake_timeout_s": "test_server_silence",
     "connect_timeout_s": "test_server_silence", "idle_timeout_s": "test_server_silence",
     "heart_beat_send_ms": "test_server_silence", "heart_beat_receive_ms": "test_server_silence",
+    "heart_beat_tolerance": "test_server_silence", "heart_beat_grace_s": "test_server_silence",
+    "max_sends_burst": "test_server_rates", "max_inbound_bytes_per_s": "test_server_rates",
+    "max_connects_per_address_per_s": "test_server_rates", "max_handshakes": "test_server_rates",
     "shutdown_timeout_s": "test_stopping", "token_grace_s": "test_server_tokens",
     "route_ttl_s": "registry", "token_ttl_s": "auth", "jwt_leeway_s": "auth",
 }  # fmt: skip

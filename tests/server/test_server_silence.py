@@ -44,7 +44,7 @@ async def test_no_heart_beat_is_sent_to_who_wants_none(serve: Serve) -> None:
 
 
 async def test_a_client_that_promised_to_beat_and_is_silent_is_dropped(serve: Serve) -> None:
-    served = await serve()
+    served = await serve(make_app(heart_beat_grace_s=0))
     client = await served.client({"heart-beat": "10000,0"})
     served.clock.shift = 18
     await looked_at(served)
@@ -69,14 +69,87 @@ async def test_any_byte_keeps_a_session_alive(serve: Serve, sign: bytes) -> None
     await client.settle()
 
 
-async def test_a_websocket_ping_is_answered_and_no_substitute_for_heart_beats(serve: Serve) -> None:
-    served = await serve()
+@pytest.mark.parametrize(("tolerance", "alive", "gone"), [(1, 9, 12), (6, 58, 62)])
+async def test_heart_beats_may_be_as_late_as_the_tolerance_says(
+    serve: Serve, tolerance: float, alive: float, gone: float
+) -> None:
+    served = await serve(make_app(heart_beat_tolerance=tolerance, heart_beat_grace_s=0))
     client = await served.client({"heart-beat": "10000,0"})
-    served.clock.shift = 18
-    await client.send_ws(b"payload", opcode=9)
+    served.clock.shift = alive
     await looked_at(served)
-    served.clock.shift = 22
+    assert not served.session(client).closed
+    served.clock.shift = gone
     assert (await client.error()).headers["disconnect-reason"] == "heart-beat-missed"
+
+
+async def test_a_background_tab_that_beats_once_a_minute_stays_as_it_answers_pings() -> None:
+    async with serving(make_app()) as served:
+        client = await served.client({"heart-beat": "10000,0"})
+        session = served.session(client)
+        for _ in range(3):
+            for _ in range(5):  # a minute, in which only the browser itself answers
+                served.clock.shift += 12
+                before = session.answered
+                await client._receive()
+                await until(lambda before=before: session.answered > before)
+            before = session.last_seen
+            await client.send_ws(b"\n")
+            await until(lambda before=before: session.last_seen > before)
+        await client.settle()
+
+
+async def test_a_client_is_asked_once_in_a_silence() -> None:
+    async with serving(make_app()) as served:
+        client = await served.client({"heart-beat": "10000,0"})
+        session = served.session(client)
+        served.clock.shift = 11
+        await until(lambda: session.asked > session.answered)
+        asked = session.asked
+        for shift in (12, 14, 16):
+            served.clock.shift = shift
+            await looked_at(served)
+        assert session.asked == asked
+        served.clock.shift = 22
+        await until(lambda: session.closed)
+        assert (await client.error()).headers["disconnect-reason"] == "heart-beat-missed"
+
+
+@pytest.mark.parametrize("grace_s", [0, 30])
+async def test_answers_to_pings_count_no_longer_than_the_grace(grace_s: float) -> None:
+    async with serving(make_app(heart_beat_grace_s=grace_s)) as served:
+        client = await served.client({"heart-beat": "10000,0"})
+        session = served.session(client)
+        lasted = 0.0
+        while not session.closed:
+            lasted = served.clock.now() - session.last_seen
+            served.clock.shift += 5
+            await client.send_ws(b"", opcode=10)
+            await looked_at(served)
+        assert (await client.error()).headers["disconnect-reason"] == "heart-beat-missed"
+        assert grace_s + 10 < lasted < grace_s + 22
+
+
+async def test_a_ping_of_the_client_is_answered_and_counts_as_an_answer_does() -> None:
+    async with serving(make_app()) as served:
+        client = await served.client({"heart-beat": "10000,0"})
+        session = served.session(client)
+        for _ in range(4):
+            served.clock.shift += 18
+            before = session.answered
+            await client.send_ws(b"payload", opcode=9)
+            await until(lambda before=before: session.answered > before)
+            await looked_at(served)
+        await client.settle()
+
+
+async def test_pings_of_another_asgi_server_say_nothing_of_heart_beats() -> None:
+    async with serving(make_app(), "asgi") as served:
+        client = await served.client({"heart-beat": "10000,0"})
+        served.clock.shift = 18
+        await client.send_ws(b"payload", opcode=9)
+        await looked_at(served)
+        served.clock.shift = 22
+        assert (await client.error()).headers["disconnect-reason"] == "heart-beat-missed"
 
 
 async def test_an_idle_session_without_heart_beats_is_asked_and_lives_while_it_answers() -> None:
@@ -85,9 +158,9 @@ async def test_an_idle_session_without_heart_beats_is_asked_and_lives_while_it_a
         session = served.session(client)
         for shift in range(35, 350, 35):
             served.clock.shift = shift
-            before = session.last_seen
+            before = session.answered
             await client._receive()  # a ping, which is answered
-            await until(lambda before=before: session.last_seen > before)
+            await until(lambda before=before: session.answered > before)
         await client.settle()
 
 

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from stompede._app.http import install_routes
 from stompede._app.registration import Registrations
+from stompede._app.tcp import serving_tcp
 from stompede._types import NO_HEADERS, Principal
 from stompede.auth import TokenIssuer, bearer_token, issuer_from, verifier_from
 from stompede.bus import Bus, MemoryBus
@@ -24,7 +25,7 @@ from stompede.server.node import Node
 from stompede.server.pool import Pool
 from stompede.server.publication import Publication
 from stompede.server.settings import Settings
-from stompede.transports import Receiver, Rules, Transport, serve_asgi
+from stompede.transports import Receiver, Refusal, Rules, Transport, serve_asgi
 
 log = structlog.get_logger("stompede.app")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -72,6 +73,8 @@ class Stompede(Registrations):
         self._issuer: TokenIssuer | None = None
         self._routing = ClockedRoutes(MemoryRoutingTable(), ttl_s=own.route_ttl_s, clock=time.time)
         self._listens_at = "ws://127.0.0.1:8080"
+        self._certificate: tuple[str, str | None] | None = None
+        self._tcp_server: asyncio.Server | None = None
         self._routes_installed = False
         self._start_error: BaseException | None = None
 
@@ -238,13 +241,16 @@ class Stompede(Registrations):
             install_routes(self)
             self._routes_installed = True
 
-    def refuse(self) -> tuple[int, str] | None:
+    def refuse(self, address: str = "") -> Refusal | None:
         """See `stompede.transports.Acceptor`."""
-        return (
-            (503, "this node is starting or stopping; try again")
-            if self._node is None
-            else self._node.refuse()
-        )
+        if self._node is None:
+            return Refusal(503, "this node is starting or stopping; try again", 1)
+        return self._node.refuse(address)
+
+    def handshake_refused(self) -> None:
+        """A handshake was refused before anybody was asked; it is counted."""
+        if self._node is not None:
+            self._node.attendance.refused()
 
     def accept(self, transport: Transport) -> Receiver:
         """See `stompede.transports.Acceptor`."""
@@ -267,7 +273,7 @@ class Stompede(Registrations):
         await receive()
         started = False
         try:
-            async with self.running() as state:
+            async with self.running() as state, serving_tcp(self):
                 if state is not None and "state" in scope:
                     scope["state"].update(state)
                 await send({"type": "lifespan.startup.complete"})
@@ -303,7 +309,7 @@ class Stompede(Registrations):
             keyfile: its private key.
 
         Raises:
-            ConfigurationError: the port is taken, the certificate does not load, or the application does not
+            ConfigurationError: a port is taken, the certificate does not load, or the application does not
                 start.
         """
         from stompede._app.serve import serve

@@ -15,6 +15,8 @@ import uvicorn
 from aiofastnet.api_patch import loop_factory
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
+from stompede._app.listening import authority_of, listen
+from stompede._app.tcp import stop_listening
 from stompede.errors import ConfigurationError, StompedeError
 from stompede.server.logs import configure_logging
 from stompede.transports import http_protocol, websocket_protocol
@@ -52,6 +54,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
+        stop_listening(self._stompede._tcp_server)
         if self._stompede._node is not None and not self.force_exit:
             await self._stompede._node.stop()
         await super().shutdown(sockets)
@@ -68,8 +71,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         assert sockets
-        host, port = sockets[0].getsockname()[:2]
-        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        authority = authority_of(sockets[0])
         self._stompede.serves_at(authority, secure=bool(self.config.ssl))
         await super().startup(sockets)
         if self.owns_process:
@@ -114,6 +116,7 @@ def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | N
         ConfigurationError: the certificate does not load.
     """
     settings = app.settings
+    app._certificate = None if certfile is None else (certfile, keyfile)
     websocket = websocket_protocol(
         app,
         endpoints=frozenset(settings.endpoints),
@@ -124,7 +127,9 @@ def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | N
     )
     config = uvicorn.Config(
         app,
-        http=http_protocol(settings.handshake_timeout_s),
+        http=http_protocol(
+            settings.handshake_timeout_s, max_handshakes=settings.max_handshakes, refused=app.handshake_refused
+        ),
         ws=websocket,
         lifespan="on",
         log_config=None,
@@ -144,25 +149,3 @@ def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | N
             f"the certificate {certfile} with key {keyfile} does not load: {error}"
         ) from error
     return _Server(config, app)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that is bound, so that a port which is taken is known before anything starts.
-
-    Raises:
-        ConfigurationError: the port is taken, or the address is none of this machine.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen at {host}:{port}: {error.strerror or error}; choose another with "
-            "--host and --port"
-        ) from error
-    listener.setblocking(False)
-    return listener

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import typer
 
-from stompede._app.serve import listen
+from stompede._app.listening import listen
 from stompede.cli._values import load_settings
 from stompede.errors import ConfigurationError, StompedeError
 

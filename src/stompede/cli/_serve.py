@@ -25,6 +25,10 @@ def serve(
         int | None,
         typer.Option(help="Port to listen at; 0 for a free one. [default: 8080]", show_default=False),
     ] = None,
+    tcp_port: Annotated[
+        int | None,
+        typer.Option(help="Port for STOMP over TCP, by convention 61613. [default: none]", show_default=False),
+    ] = None,
     certfile: Annotated[
         Path | None, typer.Option(help="PEM certificate chain, for TLS.", show_default=False)
     ] = None,
@@ -41,7 +45,7 @@ def serve(
     settings` lists them. SIGTERM and Ctrl-C stop gracefully: what is queued is sent, and clients are told to
     come back. Ctrl-C once more ends at once, with exit code 130.
     """
-    flags = {"host": host, "port": port, "certfile": certfile, "keyfile": keyfile}
+    flags = {"host": host, "port": port, "tcp_port": tcp_port, "certfile": certfile, "keyfile": keyfile}
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]
     effective = load_settings(config, [*(overrides or ()), *given])
     if demo and app is not None:

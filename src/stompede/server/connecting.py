@@ -89,7 +89,10 @@ def _welcome(session: Session, event: stomp.Connect) -> None:
         return
     principal = session.principal
     frame = session.wire.send_connected(
-        session=session.id, user_name=None if principal is None else principal.name, now=node.now()
+        session=session.id,
+        user_name=None if principal is None else principal.name,
+        now=node.now(),
+        tolerance=node.settings.heart_beat_tolerance,
     )
     assert session.wire.version is not None
     session.version = session.wire.version.value

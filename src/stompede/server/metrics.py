@@ -24,6 +24,7 @@ _GAUGES: Final[tuple[tuple[str, str, Figure], ...]] = (
         "Sockets, those that are connecting or closing included.",
         lambda s: s.connections,
     ),
+    ("stompede_connecting", "Sockets that have not sent CONNECT.", lambda s: s.connecting),
     ("stompede_members", "Principals with at least one session.", lambda s: s.members),
     ("stompede_subscriptions", "Topic and queue subscriptions.", lambda s: s.hub.subscriptions),
     ("stompede_destinations", "Destinations with at least one subscriber.", lambda s: s.hub.topics),
@@ -59,7 +60,7 @@ _COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (
     ("stompede_sessions_started", "Sessions that got CONNECTED.", lambda s: s.connected_total),
     (
         "stompede_handshakes_refused",
-        "Handshakes refused because the node was full or stopping.",
+        "Handshakes refused because the node was full or stopping, or the address came too often.",
         lambda s: s.refused_total,
     ),
     (
@@ -124,6 +125,21 @@ _COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (
         "stompede_reading_paused",
         "Times that a socket was not read because its session was busy.",
         lambda s: s.reading_paused_total,
+    ),
+    (
+        "stompede_reading_slowed",
+        "Times that a socket was not read because more came than max_inbound_bytes_per_s.",
+        lambda s: s.reading_slowed_total,
+    ),
+    (
+        "stompede_frames_rate_limited",
+        "Frames refused because more came than max_sends_per_s.",
+        lambda s: s.rate_limited_total,
+    ),
+    (
+        "stompede_addresses_limited",
+        "Handshakes refused because more came than max_connects_per_address_per_s.",
+        lambda s: s.address_limited_total,
     ),
     ("stompede_handlers_started", "Handlers started.", lambda s: s.handlers.started),
     ("stompede_handlers_waited", "Handlers that had to wait for something.", lambda s: s.handlers.waited),

@@ -25,9 +25,9 @@ from stompede.messaging.destinations import Prefixes
 from stompede.messaging.guards import Operation
 from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
-from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
 from stompede.server import stopping
+from stompede.server.admission import Admission
 from stompede.server.answers import Answers
 from stompede.server.deadlines import Deadlines
 from stompede.server.delivery import Delivery
@@ -48,7 +48,7 @@ from stompede.server.settings import Settings
 from stompede.server.statistics import NodeStatistics, node_statistics
 from stompede.server.telling import Teller
 from stompede.server.ticking import Ticker
-from stompede.transports.base import Receiver, Transport
+from stompede.transports.base import Receiver, Refusal, Transport
 from stompede.wire import stomp
 
 log = structlog.get_logger("stompede.node")
@@ -117,6 +117,7 @@ class Node:
         self.attendance = Sessions(teller)
         self.delivery = Delivery(prefixes, bus, self.hub, self.attendance, teller, settings.max_topics)
         self.ticker = Ticker(self)
+        self.admission = Admission(self)
         self.runner: HandlerRunner
         self.bytes_in = self.bytes_out = self.heart_beats_out = self.readers_paused = 0
         self.accepting = False
@@ -127,6 +128,7 @@ class Node:
         self.blocked = self.attendance.blocked
         self.transports = self.attendance.transports
         self.ends = self.attendance.ends
+        self.check_rate = self.admission.check_rate
         self.session_connected = self.attendance.begun
         self.session_ended = self.attendance.ended
         self.unblocked = self.attendance.unblocked
@@ -188,15 +190,9 @@ class Node:
 
     # Sessions. `refuse` and `accept` are the `Acceptor` of the transports.
 
-    def refuse(self) -> tuple[int, str] | None:
+    def refuse(self, address: str = "") -> Refusal | None:
         """See `Acceptor`."""
-        if not self.accepting:
-            self.attendance.refused()
-            return 503, "this node takes no new connections now; try again, or another node"
-        if len(self.transports) >= self.settings.max_sessions:
-            self.attendance.refused()
-            return 503, "this node is full (max_sessions); try again, or another node"
-        return None
+        return self.admission.refuse(address)
 
     def accept(self, transport: Transport) -> Receiver:
         """See `Acceptor`."""
@@ -211,19 +207,6 @@ class Node:
             return False
         session.error_and_end(Disconnects.CLOSED_BY_SERVER, "the session was closed by the server")
         return True
-
-    def check_rate(self, session: Session) -> None:
-        """Counts a SEND or SUBSCRIBE; raises `Problem` ``rate-limited`` beyond ``max_sends_per_s``."""
-        limit = self.max_sends_per_s
-        if not limit:
-            return
-        second = int(self.now())
-        if session.rate_second != second:
-            session.rate_second = second
-            session.rate_used = 0
-        session.rate_used += 1
-        if session.rate_used > limit:
-            raise Problem("rate-limited", f"a session may send {limit} frames a second (max_sends_per_s)")
 
     async def check_access(self, operation: Operation, destination: str, principal: Principal | None) -> None:
         """Holds a request that came by HTTP to the guards of a destination.

@@ -110,7 +110,7 @@ class Problems:
         else:
             error_id = self._new_id()
             # A flood is told of once a second and session, or the log would be what it fills.
-            if problem.code != "rate-limited" or session.rate_used <= session.node.max_sends_per_s + 1:
+            if problem.code != "rate-limited" or session.node.admission.worth_a_line(session):
                 log.info(
                     "refused",
                     session=session.id,

@@ -24,6 +24,7 @@ from stompede.server import connecting, credentials, disconnecting, sending, sil
 from stompede.server.answers import MAX_WAITING_BYTES
 from stompede.server.disconnects import Disconnect, Disconnects
 from stompede.server.outbox import Offer, Outbox
+from stompede.server.rates import TokenBucket
 from stompede.server.subscription import Subscription
 from stompede.server.topics import is_text
 from stompede.transports.base import Transport
@@ -40,10 +41,9 @@ class Session(StompSession):
     """See the module. Made by `Node.accept`; all methods are called on the node's loop, outside of any task."""
 
     __slots__ = (
-        "_answers", "_bucket", "_processing", "busy", "closed", "connected", "credentials_deadline", "doing",
-        "ended", "generation", "last_seen",
-        "node", "outbox", "pinged", "proof", "rate_second", "rate_used", "reading_paused", "started", "subscriptions",
-        "told_of_errors",
+        "_answers", "_bucket", "_processing", "answered", "asked", "busy", "closed", "connected",
+        "credentials_deadline", "doing", "ended", "generation", "inflow", "last_seen", "node", "outbox", "proof",
+        "rate", "reading_paused", "slowed_until", "started", "subscriptions", "told_of_errors",
         "transport", "user_subscriptions", "wire",
     )  # fmt: skip
 
@@ -72,10 +72,10 @@ class Session(StompSession):
         self.credentials_deadline: float | None = None
         self.proof: str | None = None
         self.generation = node.verifier.generation
-        self.rate_second = 0
-        self.rate_used = 0
-        self.started = self.last_seen = node.now()
-        self.pinged = False
+        self.rate: TokenBucket | None = None
+        self.inflow = node.admission.inflow()
+        self.slowed_until: float | None = None
+        self.started = self.last_seen = self.asked = self.answered = node.now()
         self._processing = False
         self._answers: list[bytes] | None = None
         self._bucket = node.deadlines.add(self, self.started + node.settings.connect_timeout_s)
@@ -93,10 +93,12 @@ class Session(StompSession):
             self.process()
         elif not self.reading_paused and self.wire.buffered_bytes > self.node.settings.inbound_bytes:
             self._pause_reading()
+        if self.inflow is not None:
+            self.node.admission.spend(self, len(data), now)
 
     def alive(self) -> None:
         """See `Receiver`."""
-        self.last_seen = self.node.now()
+        silence.answered(self, self.node.now())
 
     def process(self) -> None:
         """Handles events until one has to wait or none is left."""
@@ -116,7 +118,7 @@ class Session(StompSession):
         finally:
             self._processing = False
         if self.reading_paused:
-            if not self.busy and not self.closed and self.node.accepting:
+            if not self.busy and not self.closed and self.node.accepting and self.slowed_until is None:
                 self._resume_reading()
         elif self.busy and self.wire.buffered_bytes > self.node.settings.inbound_bytes:
             self._pause_reading()
@@ -125,6 +127,13 @@ class Session(StompSession):
         """The node stops: nothing more is read, and the client's silence is not held against it."""
         if not (self.closed or self.reading_paused):
             self._pause_reading(counted=False)
+
+    def slow_down(self, until: float) -> None:
+        """More came than `max_inbound_bytes_per_s`: nothing is read until then."""
+        self.slowed_until = until
+        if not self.reading_paused:
+            self._pause_reading(counted=False)
+        self.look_again(until)
 
     def _pause_reading(self, *, counted: bool = True) -> None:
         self.reading_paused = True
@@ -290,6 +299,9 @@ class Session(StompSession):
         """See `Timed`."""
         if self.closed:
             return None
+        if self.slowed_until is not None and now >= self.slowed_until:
+            self.slowed_until = None
+            self.node.call_soon(self.process)
         if not self.connected:
             if now - self.started >= self.node.settings.connect_timeout_s and not self.busy:
                 self.error_and_end(Disconnects.CONNECT_TIMEOUT, "no CONNECT frame came in time")

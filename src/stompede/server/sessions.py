@@ -23,7 +23,8 @@ class SessionsStatistics(msgspec.Struct, frozen=True, rename="camel"):
         connections: sockets now, those that have not sent CONNECT and those that are closing included.
         members: principals with a session here.
         connected_total: sessions since the start.
-        refused_total: handshakes refused because the node was full or stopping.
+        connecting: sockets that have not sent CONNECT.
+        refused_total: handshakes refused because the node was full or stopping, or the address came too often.
         ended: sessions that ended, by reason.
     """
 
@@ -31,6 +32,7 @@ class SessionsStatistics(msgspec.Struct, frozen=True, rename="camel"):
     connections: int
     members: int
     connected_total: int
+    connecting: int
     refused_total: int
     ended: Mapping[str, int]
 
@@ -48,6 +50,7 @@ class Sessions:
         blocked: those whose socket takes no bytes now.
         transports: those whose socket is there, whether they have sent CONNECT or not.
         ends: how many ended, by reason.
+        connecting: how many have not got CONNECTED yet.
     """
 
     def __init__(self, teller: Teller) -> None:
@@ -57,6 +60,7 @@ class Sessions:
         self.blocked: dict[Session, None] = {}
         self.transports: dict[Session, None] = {}
         self.ends: dict[str, int] = {}
+        self.connecting = 0
         self._connected_total = 0
         self._refused_total = 0
         self._all_gone = asyncio.Event()
@@ -69,6 +73,7 @@ class Sessions:
             len(self.transports),
             len(self.users),
             self._connected_total,
+            self.connecting,
             self._refused_total,
             dict(self.ends),
         )
@@ -80,11 +85,13 @@ class Sessions:
     def accepted(self, session: Session) -> None:
         """A handshake was done; nothing was said yet."""
         self.transports[session] = None
+        self.connecting += 1
 
     def begun(self, session: Session) -> None:
         """CONNECTED was sent."""
         self.connected[session.id] = session
         self._connected_total += 1
+        self.connecting -= 1
         self._teller.tell("session-start", session)
 
     def ended(self, session: Session, why: Disconnect) -> None:
@@ -99,6 +106,8 @@ class Sessions:
                     del self.users[principal.name]
         if self.connected.pop(session.id, None) is not None:
             self._teller.tell("session-end", session, why)
+        else:
+            self.connecting -= 1
 
     def unblocked(self, session: Session) -> None:
         """A session's socket takes bytes again, or the session has ended."""

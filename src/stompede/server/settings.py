@@ -52,6 +52,27 @@ class Settings(BaseSettings):
         None,
         description="WebSocket URL under which clients reach this node; by default made from host and port.",
     )
+    tcp_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port for STOMP over TCP, beside WebSocket; 61613 by convention, 0 for a free one. Without "
+        "it nobody listens there.",
+    )
+    tcp_host: str | None = Field(
+        None,
+        description="Address to listen at for STOMP over TCP; by default the one of `--host`, and under other ASGI "
+        "servers 127.0.0.1.",
+    )
+    tcp_certificate: Path | None = Field(
+        None,
+        description="PEM file with the certificate chain for STOMP over TLS; by default the one of `--certfile`. With "
+        "it `tcp_port` speaks TLS only.",
+    )
+    tcp_key: Path | None = Field(
+        None,
+        description="PEM file with the private key of `tcp_certificate`, if that does not hold it.",
+    )
     bus: str = Field(
         "memory://", description="How messages travel between nodes. One process needs `memory://`."
     )
@@ -102,6 +123,20 @@ class Settings(BaseSettings):
     heart_beat_receive_ms: int = Field(
         1000, ge=0, description="Shortest interval at which this node wants a client's heart-beats; 0 never."
     )
+    heart_beat_tolerance: float = Field(
+        2.0,
+        ge=1,
+        le=1000,
+        description="How long a client that promised heart-beats may be silent, as a multiple of their interval; then "
+        "it is given up.",
+    )
+    heart_beat_grace_s: float = Field(
+        90,
+        ge=0,
+        description="How long answers to WebSocket pings count as a client's heart-beats, from its last other byte on. "
+        "Browsers run the timers of a background tab once a minute, but answer pings. The ping is sent at half of the "
+        "time that a client may be silent. 0 for never; STOMP over TCP has no pings.",
+    )
     handshake_timeout_s: Seconds = Field(
         10, description="Time from the TCP connection to the end of the WebSocket handshake."
     )
@@ -135,7 +170,23 @@ class Settings(BaseSettings):
     )
     max_subscriptions: Positive = Field(1000, description="Subscriptions of one session.")
     max_sends_per_s: int = Field(
-        0, ge=0, description="SEND and SUBSCRIBE frames of one session in a second; 0 for no bound."
+        0,
+        ge=0,
+        description="SEND and SUBSCRIBE frames of one session in a second, on average; beyond it the client gets "
+        "`rate-limited`. 0 for no bound.",
+    )
+    max_sends_burst: int = Field(
+        0,
+        ge=0,
+        description="SEND and SUBSCRIBE frames that a session may send at once before `max_sends_per_s` counts; 0 for "
+        "as many as in a second.",
+    )
+    max_inbound_bytes_per_s: int = Field(
+        0,
+        ge=0,
+        description="Payload bytes of one session in a second, on average; what a second allows may come at once. "
+        "Beyond it the node stops reading the socket until the session is within it again: a burst is slowed down, not "
+        "punished. 0 for no bound.",
     )
     inbound_bytes: Positive = Field(
         64 * KIB, description="Unhandled bytes of one session at which the node stops reading its socket."
@@ -150,6 +201,17 @@ class Settings(BaseSettings):
 
     # Bounds of the node.
     max_sessions: Positive = Field(100_000, description="Sessions of this node; further handshakes get 503.")
+    max_handshakes: Positive = Field(
+        10_000,
+        description="Connections that have not sent CONNECT yet; further handshakes get 503. As many again may be in "
+        "the middle of an HTTP request's head; further ones are closed.",
+    )
+    max_connects_per_address_per_s: int = Field(
+        0,
+        ge=0,
+        description="Handshakes of one client address in a second (of one /64 network for IPv6), on average and at "
+        "once; further ones get 429. 0 for no bound, since many users may share an address.",
+    )
     max_topics: Positive = Field(
         1_000_000, description="Destinations with at least one subscriber on this node."
     )

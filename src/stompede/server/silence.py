@@ -1,5 +1,10 @@
-"""Signs of life, both ways: heart-beats where they were agreed on, WebSocket pings where they were not; and what
-has come of a message that is not whole yet."""
+"""Signs of life, both ways: heart-beats where they were agreed on, WebSocket pings where they are late or were not
+agreed on; and what has come of a message that is not whole yet.
+
+A browser runs the timers of a background tab once a minute, so the heart-beats that its page promised do not come; but
+it answers pings by itself. So a client whose heart-beats are late is asked, once in a silence, and its answer counts as
+one for as long as ``heart_beat_grace_s``; a page that hangs is not kept for ever.
+"""
 
 from __future__ import annotations
 
@@ -29,32 +34,72 @@ def check(session: Session, now: float) -> None:
                 Disconnects.HEART_BEAT_MISSED, "the heart-beats that CONNECT promised did not come"
             )
             return
-    if session.wire.expects_heart_beats or session.reading_paused:
-        return
-    silent = now - session.last_seen
+    if not session.reading_paused:  # else the silence is our own doing
+        if session.wire.patience_s:
+            _doubt(session, now)
+        else:
+            _check_idle(session, now)
+
+
+def _doubt(session: Session, now: float) -> None:
+    """Asks a client whose heart-beat is late."""
+    when = _doubtful_at(session)
+    if when is not None and now >= when:
+        session.asked = now
+        if not session.outbox.blocked:
+            session.transport.ping()
+
+
+def _doubtful_at(session: Session) -> float | None:
+    """When a client that promised to beat is asked; ``None`` where it was, or where its answer would not count."""
+    life = max(session.last_seen, session.answered)
+    when = life + session.wire.patience_s / 2
+    grace_s = session.node.settings.heart_beat_grace_s
+    return when if session.asked <= life and when < session.last_seen + grace_s else None
+
+
+def answered(session: Session, now: float) -> None:
+    """A ping or a pong came."""
+    session.answered = now
+    if now < session.last_seen + session.node.settings.heart_beat_grace_s:
+        session.wire.note_heard(now)
+
+
+def _check_idle(session: Session, now: float) -> None:
+    silent = now - max(session.last_seen, session.answered)
     if silent < session.node.settings.idle_timeout_s / 2:
         return
     if session.transport.progressed():
         session.last_seen = now
     elif silent >= session.node.settings.idle_timeout_s:
         session.error_and_end(Disconnects.IDLE, "nothing came for too long")
-    elif not session.outbox.blocked:
-        session.transport.ping()
+    elif not session.outbox.blocked and not session.transport.ping():
+        session.last_seen = now  # what is below the transport asks
 
 
 def next_deadline(session: Session, now: float) -> float:
     """When the session has to be looked at again."""
     if not session.connected:
-        return max(session.started + session.node.settings.connect_timeout_s, now + 1)
+        when = max(session.started + session.node.settings.connect_timeout_s, now + 1)
+    else:
+        when = _next_sign(session, now)
+        if session.credentials_deadline is not None and session.credentials_deadline < when:
+            when = session.credentials_deadline
+    if session.slowed_until is not None and session.slowed_until < when:
+        when = session.slowed_until
+    return when
+
+
+def _next_sign(session: Session, now: float) -> float:
     half_idle = session.node.settings.idle_timeout_s / 2
-    when = (
-        now + half_idle
-        if session.wire.expects_heart_beats
-        else max(session.last_seen + half_idle, now + half_idle / 2)
-    )
+    if not session.wire.patience_s:
+        when = max(session.last_seen + half_idle, session.answered + half_idle, now + half_idle / 2)
+    else:
+        when = now + half_idle
+        doubt = None if session.reading_paused else _doubtful_at(session)
+        if doubt is not None and doubt < when:
+            when = doubt
     beat = session.wire.next_deadline()
     if beat is not None and beat - RESOLUTION_S < when:
         when = beat - RESOLUTION_S
-    if session.credentials_deadline is not None and session.credentials_deadline < when:
-        when = session.credentials_deadline
     return when

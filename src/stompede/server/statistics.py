@@ -30,7 +30,8 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
         connections: sockets now, those that have not sent CONNECT and those that are closing included.
         members: principals with a session here.
         connected_total: sessions since the start.
-        refused_total: handshakes refused because the node was full or stopping.
+        connecting: sockets that have not sent CONNECT.
+        refused_total: handshakes refused because the node was full or stopping, or the address came too often.
         ended: sessions that ended, by reason.
         problems: soft errors, by code.
         problems_unheard: soft errors that no client heard.
@@ -38,6 +39,9 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
         bytes_out: bytes of answers; what the hub sent is counted in messages.
         heart_beats_out: heart-beats sent.
         reading_paused_total: how often a socket was not read because its session was busy.
+        reading_slowed_total: how often a socket was not read because more came than ``max_inbound_bytes_per_s``.
+        rate_limited_total: frames refused because more came than ``max_sends_per_s``.
+        address_limited_total: handshakes refused because more came than ``max_connects_per_address_per_s``.
         loop_lag_s: how late the node's clock was called last.
         hub: fan-out.
         outboxes: queues of slow clients.
@@ -55,6 +59,7 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
     connections: int
     members: int
     connected_total: int
+    connecting: int
     refused_total: int
     ended: Mapping[str, int]
     problems: Mapping[str, int]
@@ -63,6 +68,9 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
     bytes_out: int
     heart_beats_out: int
     reading_paused_total: int
+    reading_slowed_total: int
+    rate_limited_total: int
+    address_limited_total: int
     loop_lag_s: float
     hub: HubStatistics
     outboxes: OutboxCounters
@@ -84,6 +92,7 @@ def node_statistics(node: Node) -> NodeStatistics:
         connections=attendance.connections,
         members=attendance.members,
         connected_total=attendance.connected_total,
+        connecting=attendance.connecting,
         refused_total=attendance.refused_total,
         ended=attendance.ended,
         problems=dict(node.problems.counts),
@@ -92,6 +101,9 @@ def node_statistics(node: Node) -> NodeStatistics:
         bytes_out=node.bytes_out,
         heart_beats_out=node.heart_beats_out,
         reading_paused_total=node.readers_paused,
+        reading_slowed_total=node.admission.reading_slowed,
+        rate_limited_total=node.admission.rate_limited,
+        address_limited_total=node.admission.address_limited,
         loop_lag_s=node.ticker.lag_s,
         hub=node.hub.statistics(),
         outboxes=msgspec.structs.replace(node.outbox_counters),

@@ -1,16 +1,18 @@
 """An application for suites that others wrote: ``stompede serve stompede.testing.conformance:app``.
 
 guest/guest may log in, a wrong password is refused, and who gives none is let in as nobody: anonymous sessions are
-allowed. Topics and queues are open to everybody.
+allowed. Topics and queues are open to everybody. WebSocket is at ``/stomp`` and, as with RabbitMQ, at ``/ws``; the
+ports that such suites expect are ``--port 15674 --tcp-port 61613``. A silent client is given up although it answers
+pings, as other servers do.
 """
 
 from __future__ import annotations
 
 import hmac
 
-from stompede import AuthenticationError, Principal, Stompede
+from stompede import AuthenticationError, Principal, Settings, Stompede
 
-app = Stompede(title="Stompede conformance")
+app = Stompede(title="Stompede conformance", settings=Settings(endpoints=("/stomp", "/ws"), heart_beat_grace_s=0))
 
 
 @app.authenticate

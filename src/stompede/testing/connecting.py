@@ -43,14 +43,13 @@ class MemoryDialer:
 
     async def __call__(self, events: LinkEvents) -> Link:
         """Connects, or is refused as a handshake would be."""
-        refused = self._app.refuse()
+        refused = self._app.refuse(self._client_address)
         if refused is not None:
-            status, sentence = refused
             raise DialError(
-                f"the application refused the connection with HTTP {status}: {sentence}",
-                code=status,
+                f"the application refused the connection with HTTP {refused.status}: {refused.sentence}",
+                code=refused.status,
                 reason="handshake-refused",
-                reconnect=status_may_change(status),
+                reconnect=status_may_change(refused.status),
             )
         connection = MemoryConnection(events, self._client_address, self._capacity_bytes)
         connection.serve(self._app.accept(connection.transport))

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from stompede.errors import SessionClosedError
 from stompede.server.node import Node
 from stompede.testing.clock import ManualClock
-from stompede.transports.base import Receiver, Transport
+from stompede.transports.base import Receiver, Refusal, Transport
 
 
 class Issuer(Protocol):
@@ -45,8 +45,8 @@ class Application(Protocol):
         """Runs the application."""
         ...
 
-    def refuse(self) -> tuple[int, str] | None:
-        """HTTP status and sentence for a handshake that cannot be served now."""
+    def refuse(self, address: str = "") -> Refusal | None:
+        """Why a handshake cannot be served now."""
         ...
 
     def accept(self, transport: Transport) -> Receiver:

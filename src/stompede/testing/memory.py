@@ -155,9 +155,10 @@ class MemoryTransport:
         if not self._closed:
             self._connection.to_client.write(data)
 
-    def ping(self) -> None:
+    def ping(self) -> bool:
         """A client that reads is alive."""
         self._connection.ping()
+        return True
 
     def progressed(self) -> bool:
         """Messages come whole."""

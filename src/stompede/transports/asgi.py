@@ -79,9 +79,9 @@ class AsgiConnection:
             self._paused = True
             self.receiver.paused()
 
-    def ping(self) -> None:
+    def ping(self) -> bool:
         """ASGI has no pings; the server below sends its own, and ends the connection when none is answered."""
-        self.receiver.alive()
+        return False
 
     def progressed(self) -> bool:
         """ASGI shows whole messages only."""
@@ -213,10 +213,10 @@ async def serve_asgi(
     await receive()  # websocket.connect
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     try:
-        busy = acceptor.refuse()
+        admitted = admit(headers, (scope.get("client") or ("",))[0], scope.get("scheme") == "wss", rules)
+        busy = acceptor.refuse(admitted.address)
         if busy is not None:
             raise HandshakeRefused(*busy)
-        admitted = admit(headers, (scope.get("client") or ("",))[0], scope.get("scheme") == "wss", rules)
     except HandshakeRefused as refused:
         await _refuse(scope, send, refused)
         return
@@ -229,6 +229,7 @@ async def serve_asgi(
 async def _refuse(scope: Scope, send: Send, refused: HandshakeRefused) -> None:
     if "websocket.http.response" in scope.get("extensions", {}):
         headers = [(b"content-type", b"text/plain; charset=utf-8")]
+        headers += [(name.lower().encode(), value.encode()) for name, value in refused.headers.items()]
         await send({"type": "websocket.http.response.start", "status": refused.status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": refused.detail.encode()})
     else:

@@ -12,7 +12,7 @@ what one call of `write` gave it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 
 class Framing(Protocol):
@@ -58,8 +58,12 @@ class Transport(Protocol):
         """Sends bytes that are framed already. After `close` or `abort` it does nothing."""
         ...
 
-    def ping(self) -> None:
-        """Asks the peer for a sign of life, where the transport can; the answer arrives as `Receiver.alive`."""
+    def ping(self) -> bool:
+        """Asks the peer for a sign of life; the answer arrives as `Receiver.alive`.
+
+        Returns:
+            ``False`` where the transport has no such question, because what is below it finds dead peers by itself.
+        """
         ...
 
     def progressed(self) -> bool:
@@ -149,11 +153,29 @@ class _Nobody:
 NOBODY: Final[Receiver] = _Nobody()
 
 
+class Refusal(NamedTuple):
+    """Why a connection may not be; without HTTP the status is not told.
+
+    Attributes:
+        status: HTTP status.
+        sentence: what a person should know.
+        retry_after_s: when to try again, the ``Retry-After`` header; 0 for no word of it.
+    """
+
+    status: int
+    sentence: str
+    retry_after_s: int = 0
+
+
 class Acceptor(Protocol):
     """Decides whether a connection may exist, and what stands above it."""
 
-    def refuse(self) -> tuple[int, str] | None:
-        """HTTP status and sentence for a handshake that cannot be served now, or ``None``."""
+    def refuse(self, address: str = "") -> Refusal | None:
+        """Why a connection cannot be served now, or ``None``. Asked once for each, before its handshake is answered.
+
+        Args:
+            address: IP address of the client, after trusted proxies.
+        """
         ...
 
     def accept(self, transport: Transport) -> Receiver:

@@ -21,12 +21,19 @@ class HandshakeRefused(Exception):  # noqa: N818 - an expected outcome of a hand
     Attributes:
         status: HTTP status.
         detail: the sentence in the body.
+        retry_after_s: the ``Retry-After`` header; 0 for none.
     """
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, retry_after_s: int = 0) -> None:
         super().__init__(status, detail)
         self.status = status
         self.detail = detail
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer's head says besides."""
+        return {"Retry-After": str(self.retry_after_s)} if self.retry_after_s else {}
 
 
 class Rules(msgspec.Struct, frozen=True):

@@ -93,14 +93,14 @@ def websocket_protocol(
                 raise HandshakeRefused(
                     404, f"no WebSocket is served here; the endpoints are {', '.join(sorted(endpoints))}"
                 )
-            busy = acceptor.refuse()
+            admitted = admit(headers, peer[0] if peer else "", protocol.transport.is_secure, rules)
+            busy = acceptor.refuse(admitted.address)
             if busy is not None:
                 raise HandshakeRefused(*busy)
-            admitted = admit(headers, peer[0] if peer else "", protocol.transport.is_secure, rules)
         except HandshakeRefused as refused:
             return WSUpgradeResponseWithListener(
                 WSUpgradeResponse.create_error_response(
-                    refused.status, refused.detail.encode(errors="replace")
+                    refused.status, refused.detail.encode(errors="replace"), refused.headers
                 ),
                 None,
             )

@@ -1,9 +1,10 @@
-"""uvicorn's HTTP protocol with limits for the head of a request, in time and in bytes, and for what may follow it."""
+"""uvicorn's HTTP protocol with limits for the head of a request, in time, bytes and number, and for what may follow."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from httptools import HttpParserUpgrade
@@ -13,10 +14,15 @@ _MAX_HEAD_BYTES: Final = 64 * 1024  # several times what browsers, proxies and t
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
+_CROWD: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+)
 _TOO_EARLY: Final = "Data follows the WebSocket handshake before its answer was sent."
 
 
-def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
+def http_protocol(
+    handshake_timeout_s: float, *, max_handshakes: int, refused: Callable[[], None]
+) -> type[asyncio.Protocol]:
     """Builds the class for uvicorn's ``http`` option.
 
     uvicorn waits without end for the head of a request once its first byte is there, and takes any length of it;
@@ -27,7 +33,10 @@ def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
     Args:
         handshake_timeout_s: seconds from the accepted connection, or from the first byte of a further request,
             to the end of the request's head.
+        max_handshakes: connections that may be within the head of a request at once; a further one is refused.
+        refused: told of each that was.
     """
+    heads = 0
 
     class TimedHttpProtocol(HttpToolsProtocol):
         _head_timer: asyncio.TimerHandle | None = None
@@ -36,9 +45,16 @@ def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._start_timer()
+            if heads >= max_handshakes:
+                refused()
+                transport.write(_CROWD)
+                transport.close()
+            else:
+                self._start_timer()
 
         def data_received(self, data: bytes) -> None:
+            if self.transport.is_closing():
+                return  # refused
             if self.cycle is not None and self.cycle.response_complete:
                 self._start_timer()  # a further request begins
             self._read_bytes = len(data)
@@ -80,11 +96,15 @@ def http_protocol(handshake_timeout_s: float) -> type[asyncio.Protocol]:
             self.parser = None  # type: ignore[assignment]  # nothing comes to be parsed any more
 
         def _start_timer(self) -> None:
+            nonlocal heads
             if self._head_timer is None:
+                heads += 1
                 self._head_timer = self.loop.call_later(handshake_timeout_s, self.transport.abort)
 
         def _stop_timer(self) -> None:
+            nonlocal heads
             if self._head_timer is not None:
+                heads -= 1
                 self._head_timer.cancel()
                 self._head_timer = None
 

@@ -210,9 +210,10 @@ class WebSocketConnection(WSListener):
 
     # What the receiver asks for.
 
-    def ping(self) -> None:
+    def ping(self) -> bool:
         """See `Transport`."""
         self._ws.send_ping(b"")
+        return True
 
     def progressed(self) -> bool:
         """See `Transport`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stompede.errors import LocalProtocolError
 from stompede.wire.stomp.cache import HeadCache
 from stompede.wire.stomp.events import Deadline
-from stompede.wire.stomp.heartbeat import HeartBeat, beat_due, negotiate, silence_due
+from stompede.wire.stomp.heartbeat import TOLERANCE_FACTOR, HeartBeat, beat_due, negotiate, patience
 from stompede.wire.stomp.limits import Limits
 from stompede.wire.stomp.parser import FrameDecoder
 from stompede.wire.stomp.states import State, legal_commands, next_state
@@ -19,15 +19,18 @@ class Endpoint(FrameDecoder):
 
     Bytes go in by `receive_data`; every ``send_*`` method returns the bytes of one frame and moves the state.
     Time is passed in, in seconds of any one monotonic clock.
+
+    Attributes:
+        patience_s: how long the peer may be silent, as it promised to beat; 0 where it did not.
     """
 
-    __slots__ = ("_beats_s", "_heard", "_heart_beat", "_peer_beats_s", "_sent", "_suspended")
+    __slots__ = ("_beats_s", "_heard", "_heart_beat", "_sent", "_suspended", "patience_s")
 
     def __init__(self, side: Side, limits: Limits, heart_beat: HeartBeat, cache: HeadCache | None) -> None:
         super().__init__(side, limits, cache)
         self._heart_beat = heart_beat
         self._beats_s = 0.0
-        self._peer_beats_s = 0.0
+        self.patience_s = 0.0
         self._heard = 0.0
         self._sent = 0.0
         self._suspended = False
@@ -68,14 +71,15 @@ class Endpoint(FrameDecoder):
 
     # Heart-beats.
 
-    def _agree(self, theirs: HeartBeat, now: float) -> None:
-        self._beats_s, self._peer_beats_s = negotiate(self._heart_beat, theirs)
+    def _agree(self, theirs: HeartBeat, now: float, tolerance: float = TOLERANCE_FACTOR) -> None:
+        self._beats_s, peer_beats_s = negotiate(self._heart_beat, theirs)
+        self.patience_s = patience(peer_beats_s, tolerance)
         self._heard = self._sent = now
 
     @property
     def expects_heart_beats(self) -> bool:
         """Whether the peer promised to beat, so that its silence is noticed."""
-        return self._peer_beats_s > 0
+        return self.patience_s > 0
 
     def send_heart_beat(self, now: float) -> bytes:
         """Returns the octet that says that this side lives."""
@@ -106,9 +110,9 @@ class Endpoint(FrameDecoder):
         if self.state not in _BEATING:
             return None
         beat = beat_due(self._sent, self._beats_s) if self._beats_s else None
-        if not self._peer_beats_s or self._suspended or self.state is not State.CONNECTED:
+        if not self.patience_s or self._suspended or self.state is not State.CONNECTED:
             return beat
-        silence = silence_due(self._heard, self._peer_beats_s)
+        silence = self._heard + self.patience_s
         return silence if beat is None or silence < beat else beat
 
     def on_deadline(self, now: float) -> tuple[Deadline, ...]:
@@ -120,8 +124,8 @@ class Endpoint(FrameDecoder):
         """
         if self.state not in _BEATING:
             return ()
-        watched = self._peer_beats_s and not self._suspended and self.state is State.CONNECTED
-        if watched and now >= silence_due(self._heard, self._peer_beats_s):
+        watched = self.patience_s and not self._suspended and self.state is State.CONNECTED
+        if watched and now >= self._heard + self.patience_s:
             return (Deadline.PEER_SILENT,)
         if self._beats_s and now >= beat_due(self._sent, self._beats_s):
             return (Deadline.SEND_HEART_BEAT,)

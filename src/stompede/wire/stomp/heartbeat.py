@@ -14,7 +14,7 @@ import msgspec
 MAX_MS: Final = 2**31 - 1  # some 24 days; what is longer is a mistake of the peer
 
 TOLERANCE_FACTOR: Final = 2.0
-"""A peer may be late by this factor. The specification asks for an error margin and names none;
+"""A peer may be late by this factor, unless another is set. The specification asks for an error margin and names none;
 @stomp/stompjs and RabbitMQ take 2."""
 TOLERANCE_S: Final = 0.5
 """And by this, for the way and for clocks that are looked at now and then."""
@@ -70,6 +70,6 @@ def beat_due(last_sent: float, interval_s: float) -> float:
     return last_sent + max(interval_s / 2, interval_s - EARLY_S)
 
 
-def silence_due(last_heard: float, interval_s: float) -> float:
-    """When a peer that promised to beat counts as gone."""
-    return last_heard + interval_s * TOLERANCE_FACTOR + TOLERANCE_S
+def patience(interval_s: float, tolerance: float) -> float:
+    """How long a peer may be silent that promised to beat; 0 for one that did not."""
+    return interval_s * tolerance + TOLERANCE_S if interval_s else 0.0
