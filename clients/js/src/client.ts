@@ -129,7 +129,10 @@ export class StompedeClient {
         message: (answer) => courier.onReply(answer),
         gap: () => undefined,
         live: () => undefined,
-        end: () => (this.#replies = undefined),
+        end: (error) => {
+          this.#replies = undefined;
+          if (error !== undefined && !(error instanceof ConnectionEnded)) this.#settings.onError(error);
+        },
       });
       courier.subscribe(this.#replies);
     }

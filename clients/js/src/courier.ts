@@ -174,14 +174,15 @@ export class Courier {
     if (this.#link?.open) this.#subscribe(standing, proof);
   }
 
-  /** Ends a subscription; fulfilled when no message of it follows. */
+  /** Ends a subscription; fulfilled when no message of it follows, or `closeTimeoutMs` later. */
   async unsubscribe(standing: Standing, confirm = true): Promise<void> {
     if (this.#standings.get(standing.id) !== standing) return;
     this.#standings.delete(standing.id);
     if (!standing.written || !this.#link?.open) return;
     const frame = new Outgoing("UNSUBSCRIBE", { id: standing.id }, "", confirm ? this.nextName() : undefined);
     this.#write(frame);
-    await frame.outcome;
+    await this.changes.until(() => frame.settled, this.settings.closeTimeoutMs);
+    this.inFlight.discard(frame);
   }
 
   /** There is a new token: what the old one suspended is taken up where it stopped. */

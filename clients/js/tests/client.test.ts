@@ -90,6 +90,52 @@ describe("connecting", () => {
   });
 });
 
+describe("a connection", () => {
+  const beating = { heartbeatMs: { send: 1000, receive: 1000 } };
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    server.rule = (peer, frame) => frame.command === "CONNECT" && (peer.says("CONNECTED", { version: "1.2", "heart-beat": "1000,1000" }), true);
+  });
+
+  it("that has gone silent is given up, without waiting for its close frame", async () => {
+    const whys: (string | undefined)[] = [];
+    const client = await opened({ ...beating, onState: (_, why) => whys.push(why?.code) });
+    const [first] = server.peers;
+    if (first !== undefined) first.close = () => undefined; // a dead peer answers no close frame
+    await vi.advanceTimersByTimeAsync(3001);
+    expect(whys).toContain("connection-lost");
+    expect([server.peers.length, client.state]).toEqual([2, "connected"]);
+  });
+
+  it("that is only idle is kept by heart-beats", async () => {
+    const client = await opened(beating);
+    for (let second = 0; second < 10; second++) {
+      await vi.advanceTimersByTimeAsync(1000);
+      server.peer.onmessage?.({ data: "\n" });
+    }
+    expect([server.peers.length, client.state]).toEqual([1, "connected"]);
+  });
+});
+
+describe("what users' functions throw", () => {
+  it("costs no message and no connection, and is heard of", async () => {
+    const client = await opened();
+    const bodies: unknown[] = [];
+    const onMessage = (message: { body: unknown }): void => {
+      bodies.push(message.body);
+      if (message.body === 1) throw new RangeError("not my day");
+    };
+    await client.subscribe("/topic/a", onMessage).ready;
+    vi.useFakeTimers();
+    for (const body of ["1", "2"]) server.peer.message("/topic/a", "m", body);
+    expect(bodies).toEqual([1, 2]);
+    expect(() => vi.runAllTimers()).toThrow("not my day");
+    vi.useRealTimers();
+    await client.send("/topic/a", 3);
+  });
+});
+
 describe("what the server says at the end", () => {
   it("comes back when the ERROR frame says so", async () => {
     const client = await opened();

@@ -75,6 +75,15 @@ describe("a subscription", () => {
     expect(server.peer.subscribes(NEWS)).toEqual([]);
   });
 
+  it("can be left though the server has gone deaf", async () => {
+    const client = await opened({ closeTimeoutMs: 5 });
+    const subscription = client.subscribe(NEWS, () => undefined);
+    await subscription.ready;
+    server.rule = () => true;
+    await subscription.unsubscribe();
+    expect(client.statistics().inFlight).toBe(0);
+  });
+
   it("is over when it is left", async () => {
     const client = await opened();
     const onMessage = vi.fn();
