@@ -30,6 +30,7 @@ class ExchangeBus(Generic[T]):
         self._exchange = exchange
         self._deliver: Callable[[T], None] | None = None
         self._wanted: set[str] = set()
+        self._prefixes: set[str] = set()
         self._published = self._delivered = self._failed = 0
 
     async def start(self, deliver: Callable[[T], None]) -> None:
@@ -47,7 +48,9 @@ class ExchangeBus(Generic[T]):
         return taken
 
     def hear(self, channel: str, item: T) -> None:
-        if self._deliver is not None and channel in self._wanted:
+        if self._deliver is not None and (
+            channel in self._wanted or any(channel.startswith(prefix) for prefix in self._prefixes)
+        ):
             self._delivered += 1
             self._deliver(item)
 
@@ -60,8 +63,18 @@ class ExchangeBus(Generic[T]):
     def unwant(self, channel: str) -> None:
         self._wanted.discard(channel)
 
+    def want_prefix(self, prefix: str) -> Awaitable[None] | None:
+        if self._deliver is None:
+            raise BusError("the bus is not connected to its exchange")
+        self._prefixes.add(prefix)
+        return None
+
+    def unwant_prefix(self, prefix: str) -> None:
+        self._prefixes.discard(prefix)
+
     def statistics(self) -> BusStatistics:
-        return BusStatistics(self._published, self._delivered, len(self._wanted), self._failed)
+        wanted = len(self._wanted) + len(self._prefixes)
+        return BusStatistics(self._published, self._delivered, wanted, self._failed)
 
     async def aclose(self) -> None:
         if self._deliver is not None:

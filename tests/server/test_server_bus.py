@@ -36,7 +36,8 @@ class RemoteBus:
     async def _publish(self, channel: str, item: Any) -> None:
         await self._wait()
         self.published += 1
-        if channel in self.wanted or item.principal is not None:
+        beginnings = tuple(one.removesuffix("...") for one in self.wanted if one.endswith("..."))
+        if channel in self.wanted or channel.startswith(beginnings) or item.principal is not None:
             asyncio.get_running_loop().call_soon(self._deliver, item)
 
     def want(self, channel: str) -> Awaitable[None] | None:
@@ -54,6 +55,12 @@ class RemoteBus:
 
     def unwant(self, channel: str) -> None:
         self.wanted.discard(channel)
+
+    def want_prefix(self, prefix: str) -> Awaitable[None] | None:
+        return self._want(f"{prefix}...")
+
+    def unwant_prefix(self, prefix: str) -> None:
+        self.unwant(f"{prefix}...")
 
     def statistics(self) -> BusStatistics:
         return BusStatistics(self.published, self.published, len(self.wanted), 0)

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Awaitable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,21 @@ class LateBus(ExchangeBus[Any]):
         self.listening = asyncio.create_task(self._listen(channel, ready))
         return ready
 
+    async def _listen_to_prefix(self, prefix: str, ready: asyncio.Future[None]) -> None:
+        await asyncio.sleep(0)
+        super().want_prefix(prefix)
+        if not ready.done():
+            ready.set_result(None)
+
+    def want_prefix(self, prefix: str) -> Awaitable[None] | None:
+        if self._deliver is None:
+            return super().want_prefix(prefix)
+        ready = asyncio.get_running_loop().create_future()
+        self.listening_to_prefix = asyncio.create_task(self._listen_to_prefix(prefix, ready))
+        return ready
+
     def hear(self, channel: str, item: Any) -> None:
-        if channel in self._live:
+        if channel in self._live or channel not in self._wanted:
             super().hear(channel, item)
 
 
@@ -94,6 +108,31 @@ class ForgetfulBus(ExchangeBus[Any]):
 
     def unwant(self, channel: str) -> None:
         self._wanted.clear()
+
+
+class GlobBus(ExchangeBus[Any]):
+    """Takes a prefix for a pattern."""
+
+    def hear(self, channel: str, item: Any) -> None:
+        if channel in self._wanted or any(fnmatchcase(channel, f"{prefix}*") for prefix in self._prefixes):
+            super().hear(channel, item)
+
+
+class OnceForEachWishBus(ExchangeBus[Any]):
+    """Delivers an item for every wish that it serves, as Redis does."""
+
+    def hear(self, channel: str, item: Any) -> None:
+        wishes = [channel in self._wanted, *(channel.startswith(prefix) for prefix in self._prefixes)]
+        for _ in range(sum(wishes)):
+            super().hear(channel, item)
+
+
+class EntangledBus(ExchangeBus[Any]):
+    """The end of a wish for a prefix ends the one for the channel of that name, too."""
+
+    def unwant_prefix(self, prefix: str) -> None:
+        super().unwant_prefix(prefix)
+        self.unwant(prefix)
 
 
 class PickyBus(ExchangeBus[Any]):

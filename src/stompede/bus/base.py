@@ -19,7 +19,7 @@ class BusStatistics(msgspec.Struct, frozen=True):
     Attributes:
         published: items that the bus took from this node.
         delivered: items handed to `deliver`.
-        channels: channels that this node wants now.
+        channels: channels that this node wants now, by name or as a prefix.
         failed: items of this node that the bus refused.
     """
 
@@ -45,6 +45,8 @@ class Bus(Protocol[T]):
       bus; one that nothing happens to loses nothing.
     - **More than is wanted may come.** Items of a channel that this node does not want may be delivered as well: the
       node sorts them out. Some buses read everything, and all of them have items on the way when a wish ends.
+    - **Once, however often it is wanted.** An item whose channel is wanted by name and by a prefix, or by several
+      prefixes, comes once. (Redis sends such an item for each of them: a bus on it must see to this.)
     - **No threads to think of.** All methods are called on one event loop, and `deliver` is called on that loop.
 
     The memory bus is for one node. A *shared* bus connects nodes, and promises besides that an item published on any
@@ -96,6 +98,27 @@ class Bus(Protocol[T]):
     def unwant(self, channel: str) -> None:
         """This node has no subscriber on the channel any more. Other channels are not touched. Never raises; a channel
         that was not wanted may be given, and the bus may be closed.
+        """
+        ...
+
+    def want_prefix(self, prefix: str) -> Awaitable[None] | None:
+        """This node wants every channel whose name begins with ``prefix``, also those that nobody has named yet. Every
+        text is a prefix, and no character in it is special: a bus whose back end knows patterns must escape it.
+
+        What holds for `want` holds here; a wish for a prefix and one for a channel of that very name are two wishes.
+        Wildcard subscriptions are served by it: the node sorts out which of the items they match.
+
+        Returns:
+            as `want`.
+
+        Raises:
+            BusError: as `want`.
+        """
+        ...
+
+    def unwant_prefix(self, prefix: str) -> None:
+        """This node wants the channels of a prefix no more, but for those that it wants by name or by another prefix.
+        Never raises, as `unwant`.
         """
         ...
 

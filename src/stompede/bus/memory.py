@@ -23,6 +23,7 @@ class MemoryBus(Generic[T]):
         self._deliver: Callable[[T], None] | None = None
         self._published = self._failed = 0
         self._channels: set[str] = set()
+        self._prefixes: set[str] = set()
 
     async def start(self, deliver: Callable[[T], None]) -> None:
         """Takes the listener; never fails."""
@@ -56,14 +57,31 @@ class MemoryBus(Generic[T]):
         """Counts the channel no longer; see `Bus.unwant`."""
         self._channels.discard(channel)
 
+    def want_prefix(self, prefix: str) -> Awaitable[None] | None:
+        """Counts the prefix; see `Bus.want_prefix`. Every item is delivered anyway.
+
+        Raises:
+            BusError: the bus is not started, or closed.
+        """
+        if self._deliver is None:
+            raise self._not_started("subscribe")
+        self._prefixes.add(prefix)
+        return None
+
+    def unwant_prefix(self, prefix: str) -> None:
+        """Counts the prefix no longer; see `Bus.unwant_prefix`."""
+        self._prefixes.discard(prefix)
+
     def statistics(self) -> BusStatistics:
         """Figures of now and since the start; what was taken was delivered."""
-        return BusStatistics(self._published, self._published, len(self._channels), self._failed)
+        wanted = len(self._channels) + len(self._prefixes)
+        return BusStatistics(self._published, self._published, wanted, self._failed)
 
     async def aclose(self) -> None:
         """Lets the listener go, and all wishes. Idempotent."""
         self._deliver = None
         self._channels.clear()
+        self._prefixes.clear()
 
     @staticmethod
     def _not_started(what: str) -> BusError:

@@ -22,6 +22,7 @@ from stompede.messaging.invocation import Invocation
 from stompede.messaging.patterns import Pattern, holds_wildcard
 from stompede.messaging.problem import Problem
 from stompede.messaging.routing import Router
+from stompede.messaging.wildcards import Wildcard
 
 Operation: TypeAlias = Literal["subscribe", "send"]
 
@@ -37,6 +38,7 @@ class Guard(msgspec.Struct, frozen=True):
         on: the operations that it decides on.
         pattern: the destinations that it names.
         where: how errors name it.
+        wildcards: whether it may be asked about a wildcard that names its destinations among others.
     """
 
     call: Callable[[Invocation], Any]
@@ -44,6 +46,7 @@ class Guard(msgspec.Struct, frozen=True):
     on: tuple[Operation, ...]
     pattern: Pattern
     where: str
+    wildcards: bool = False
 
 
 _Bound: TypeAlias = tuple[Guard, typing.Mapping[str, str]]
@@ -122,6 +125,7 @@ class Guards:
         func: Callable[..., Any],
         *,
         on: Operation | Sequence[Operation] = OPERATIONS,
+        wildcards: bool = False,
     ) -> None:
         """Adds a guard.
 
@@ -131,6 +135,8 @@ class Guards:
                 ``StompSession``, ``Message`` and dependencies. A plain ``def`` runs on the loop and must not
                 block.
             on: the operations that it decides on.
+            wildcards: whether it decides about wildcard subscriptions that overlap its pattern, too; see
+                `gate_of_wildcard`.
 
         Raises:
             ConfigurationError: it cannot be bound.
@@ -148,7 +154,12 @@ class Guards:
         if plan.result_type not in (bool, Any):
             raise ConfigurationError(f"{where}: a guard returns bool: True lets it pass, False denies it")
         is_async = plan.style is Style.ASYNC or any(a.source is Source.DEPENDENCY for a in plan.arguments)
-        guard = Guard(compile_call(plan, self._overrides), is_async, _operations(on, where), parsed, where)
+        operations = _operations(on, where)
+        if wildcards and "subscribe" not in operations:
+            raise ConfigurationError(
+                f'{where}: wildcards=True is about subscriptions; let on= name "subscribe", too'
+            )
+        guard = Guard(compile_call(plan, self._overrides), is_async, operations, parsed, where, wildcards)
         self._router.add(parsed, guard, where)
 
     def gate(self, destination: str) -> Gate | None:
@@ -158,6 +169,33 @@ class Guards:
             return None
         # Variables hold no wildcards. Nor may a destination with one pass beside the guards: it is denied.
         return Gate(() if holds_wildcard(destination) else guards)
+
+    def gate_of_wildcard(self, wildcard: Wildcard) -> Gate | None:
+        """Finds the guards of a wildcard subscription: those whose destinations it would bring, too.
+
+        Each of them must admit wildcards, or the subscription would be a way around it. A guard of SEND alone, by which
+        subscribing is denied, must be within the pattern of one that does. They are asked with what the wildcard has
+        in the place of their variables (`Wildcard.overlap`): ``*`` for ``{room}`` means every room.
+
+        Returns:
+            ``None`` where none overlaps, so that everything is allowed.
+
+        Raises:
+            Problem: ``forbidden``: a guard that overlaps admits no wildcards; the sentence names its pattern.
+        """
+        bound = [(guard, path) for guard in self if (path := wildcard.overlap(guard.pattern)) is not None]
+        admitting = [guard for guard, _ in bound if guard.wildcards]
+        for guard, _ in bound:
+            if guard in admitting:
+                continue
+            asked_elsewhere = any(other.pattern.covers(guard.pattern) for other in admitting)
+            if "subscribe" in guard.on or not asked_elsewhere:
+                raise Problem(
+                    "forbidden",
+                    f"{wildcard.text} would bring {guard.pattern} as well, which is guarded and admits no wildcards; "
+                    "subscribe to each destination by its name",
+                )
+        return Gate(bound) if bound else None
 
     def guarded(self, destination: str) -> bool:
         """Whether any guard names the destination."""

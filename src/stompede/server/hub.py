@@ -11,6 +11,9 @@ places where the id stands, and the bytes for one cohort are ``id.join(pieces)``
 messages the tick has.
 
 There is no await in here, and no work per subscriber and message, but for sockets that are blocked.
+
+A wildcard is a topic of its own, with cohorts like any other: a message goes to the topic of its destination, and to
+those of the wildcards that match it. While no wildcard is subscribed to, nobody looks for one.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from typing import Any, Final
 import msgspec
 
 from stompede.messaging.message import Message
+from stompede.messaging.patterns import holds_wildcard
+from stompede.messaging.wildcards import Wildcard
 from stompede.server.outbox import DEFAULT_POLICY, Offer, Outbox
 from stompede.server.policies import SlowPolicy
 from stompede.server.topics import (
@@ -30,11 +35,11 @@ from stompede.server.topics import (
     Pending,
     Shape,
     Topic,
-    conflation_keys,
-    frames_of_tick,
     is_text,
+    offers_of_tick,
     pieces_of_tick,
 )
+from stompede.server.wildcards import WildcardTopics
 from stompede.transports.base import Framing
 from stompede.wire.stomp import Version, escape
 
@@ -51,20 +56,24 @@ class HubStatistics(msgspec.Struct, frozen=True):
     """What `Hub.statistics` tells.
 
     Attributes:
-        topics: destinations with a subscriber on this node.
+        topics: destinations and wildcards with a subscriber on this node.
+        wildcards: of those, the wildcards.
         subscriptions: topic subscriptions on this node.
         published: messages that came in.
         delivered: messages times subscribers that went out.
         ticks: flushes.
         encoded: batches made, one per tick, destination and cohort.
+        wildcards_resolved: destinations for which the wildcards that match them had to be found.
     """
 
     topics: int
+    wildcards: int
     subscriptions: int
     published: int
     delivered: int
     ticks: int
     encoded: int
+    wildcards_resolved: int
 
 
 def _write_burst(burst: Burst) -> None:
@@ -82,6 +91,7 @@ class Hub:
         id_prefix: what message ids begin with; differs at every boot, so that an id is never given twice.
         policy_of: the policy for a destination.
         write_first: called before anything is written: what stands before it in a session is written there.
+        topic_prefix: of topics, the only destinations that wildcards are for.
     """
 
     def __init__(
@@ -90,12 +100,15 @@ class Hub:
         id_prefix: str,
         policy_of: Callable[[str], SlowPolicy],
         write_first: Callable[[], None] | None = None,
+        topic_prefix: str = "/topic",
     ) -> None:
         self._call_soon = call_soon
         self._id_prefix = id_prefix
         self._policy_of = policy_of
         self._write_first = write_first
         self._topics: dict[str, Topic] = {}
+        self._wildcards = WildcardTopics(topic_prefix)
+        self._some_wildcards = False
         self._shapes: dict[tuple[Framing, Version, int | None], Shape] = {}
         self._dirty: list[Topic] = []
         self._scheduled = False
@@ -111,11 +124,13 @@ class Hub:
         """Figures of now and since the start."""
         return HubStatistics(
             len(self._topics),
+            len(self._wildcards),
             self._subscriptions,
             self._published,
             self._delivered,
             self._ticks,
             self._encoded,
+            self._wildcards.looked_up,
         )
 
     def __len__(self) -> int:
@@ -136,7 +151,7 @@ class Hub:
         self.settle(destination)
         topic = self._topics.get(destination)
         if topic is None:
-            topic = self._topics[destination] = Topic(destination, self._policy_of(destination))
+            topic = self._new_topic(destination)
         cohort = topic.cohorts.get(key)
         if cohort is None:
             cohort = topic.cohorts[key] = self._new_cohort(key)
@@ -149,7 +164,7 @@ class Hub:
         """Adds what takes messages one by one, as they come. What this tick has gathered already is not for it."""
         topic = self._topics.get(destination)
         if topic is None:
-            topic = self._topics[destination] = Topic(destination, self._policy_of(destination))
+            topic = self._new_topic(destination)
         if topic.listeners is None:
             topic.listeners = {}
         topic.listeners[listener] = None
@@ -164,7 +179,23 @@ class Hub:
         if not topic.listeners:
             topic.listeners = None
             if not topic.cohorts:
-                del self._topics[destination]
+                self._forget(topic)
+
+    def _new_topic(self, destination: str) -> Topic:
+        wildcard = None
+        if holds_wildcard(destination):
+            wildcard = Wildcard.parse(destination, self._wildcards.prefix)
+        topic = self._topics[destination] = Topic(destination, self._policy_of(destination), wildcard)
+        if wildcard is not None:
+            self._wildcards.add(topic)
+            self._some_wildcards = True
+        return topic
+
+    def _forget(self, topic: Topic) -> None:
+        del self._topics[topic.destination]
+        if topic.wildcard is not None:
+            self._wildcards.remove(topic)
+            self._some_wildcards = len(self._wildcards) > 0
 
     def settle(self, destination: str) -> None:
         """Delivers what this tick has gathered for a destination. Afterwards the destination may be gone: a
@@ -197,7 +228,7 @@ class Hub:
         if not cohort.members:
             del topic.cohorts[key]
             if not topic.cohorts and topic.listeners is None:
-                del self._topics[destination]
+                self._forget(topic)
         topic.look_for_only()
 
     def next_message_id(self) -> str:
@@ -214,25 +245,33 @@ class Hub:
         """
         self._published += 1
         topic = self._topics.get(message.destination)
-        if topic is None:
+        matching = self._wildcards.matching(message.destination) if self._some_wildcards else ()
+        if topic is None and not matching:
             return
         if message_id is None:
             self._next_id += 1
             message_id = f"{self._id_prefix}-{self._next_id}"
+        body = message.body
+        one = (message_id, message, body.isascii() or is_text(body))
+        if topic is not None:
+            self._take(topic, one)
+        for other in matching:
+            self._take(other, one)
+        if self._pending_bytes > FLUSH_BYTES:
+            self.flush()
+
+    def _take(self, topic: Topic, one: Pending) -> None:
         if topic.listeners is not None:
             for listener in list(topic.listeners):
-                listener.take(message_id, message)
+                listener.take(one[0], one[1])
         pending = topic.pending
         if not pending:
             self._dirty.append(topic)
             if not self._scheduled:
                 self._scheduled = True
                 self._call_soon(self._end_of_tick)
-        body = message.body
-        pending.append((message_id, message, body.isascii() or is_text(body)))
-        self._pending_bytes += len(body)
-        if self._pending_bytes > FLUSH_BYTES:
-            self.flush()
+        pending.append(one)
+        self._pending_bytes += len(one[1].body)
 
     def _end_of_tick(self) -> None:
         self._scheduled = False
@@ -306,8 +345,7 @@ class Hub:
         gathered: list[Outbox] | None, overflown: list[Outbox],
     ) -> None:  # fmt: skip
         """Subscribers whose socket is blocked, or who stand in more than one cohort of this tick."""
-        frames: list[bytes] | None = None
-        keys: list[Hashable] = []
+        offers: list[tuple[bytes, SlowPolicy, Hashable]] | None = None
         for outbox in slow:
             if not outbox.blocked:
                 assert gathered is not None
@@ -321,11 +359,10 @@ class Hub:
                     parts, outbox.gathered, outbox.gathered_bytes = outbox.gathered, [], 0
                     outbox.write(b"".join(parts))
                 continue
-            if frames is None:
-                frames = frames_of_tick(pending, cohort)
-                keys = conflation_keys(pending, topic, cohort)
-            for frame, key in zip(frames, keys, strict=True):
-                if outbox.offer(frame, topic.policy, key) is Offer.OVERFLOW:
+            if offers is None:
+                offers = offers_of_tick(pending, topic, cohort, self._policy_of)
+            for frame, policy, key in offers:
+                if outbox.offer(frame, policy, key) is Offer.OVERFLOW:
                     overflown.append(outbox)
                     break
 

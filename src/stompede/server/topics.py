@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from stompede.messaging.message import Message
+from stompede.messaging.wildcards import Wildcard
 from stompede.server.outbox import Outbox
 from stompede.server.policies import Conflate, SlowPolicy
 from stompede.transports.base import Framing
@@ -81,13 +82,20 @@ class Listener(Protocol):
 
 
 class Topic:
-    """One destination with its subscribers on this node."""
+    """One destination with its subscribers on this node; or one wildcard, whose messages are of many destinations.
 
-    __slots__ = ("cohorts", "destination", "listeners", "only", "pending", "policy")
+    Args:
+        destination: the destination, or the wildcard as it is written.
+        policy: for its slow subscribers.
+        wildcard: where it is one.
+    """
 
-    def __init__(self, destination: str, policy: SlowPolicy) -> None:
+    __slots__ = ("cohorts", "destination", "listeners", "only", "pending", "policy", "wildcard")
+
+    def __init__(self, destination: str, policy: SlowPolicy, wildcard: Wildcard | None = None) -> None:
         self.destination = destination
         self.policy = policy
+        self.wildcard = wildcard
         self.cohorts: dict[CohortKey, Cohort] = {}
         self.pending: list[Pending] = []
         self.listeners: dict[Listener, None] | None = None
@@ -99,7 +107,7 @@ class Topic:
     def look_for_only(self) -> None:
         """To be called when subscribers came or went."""
         self.only = None
-        if len(self.cohorts) == 1:
+        if len(self.cohorts) == 1 and self.wildcard is None:
             ((key, cohort),) = self.cohorts.items()
             if len(cohort.members) == 1:
                 self.only = Only(self.destination, key, next(iter(cohort.members)))
@@ -148,9 +156,21 @@ def frames_of_tick(pending: list[Pending], cohort: Cohort) -> list[bytes]:
     return frames
 
 
-def conflation_keys(pending: list[Pending], topic: Topic, cohort: Cohort) -> list[Hashable]:
-    """What `Conflate` tells messages apart by."""
-    by = topic.policy.by if isinstance(topic.policy, Conflate) else None
-    if by is None:
-        return [(topic.destination, cohort.sid)] * len(pending)
-    return [(topic.destination, cohort.sid, message.headers.get(by)) for _, message, _ in pending]
+def offers_of_tick(
+    pending: list[Pending], topic: Topic, cohort: Cohort, policy_of: Callable[[str], SlowPolicy]
+) -> list[tuple[bytes, SlowPolicy, Hashable]]:
+    """The frames of one cohort for sockets that are blocked, each with its policy and what `Conflate` tells it by.
+
+    What comes by a wildcard has the policy of the destination that it was published to, and its keys.
+    """
+    frames = frames_of_tick(pending, cohort)
+    offers: list[tuple[bytes, SlowPolicy, Hashable]] = []
+    for frame, (_, message, _) in zip(frames, pending, strict=True):
+        destination = message.destination
+        policy = topic.policy if topic.wildcard is None else policy_of(destination)
+        key: Hashable = None
+        if isinstance(policy, Conflate):
+            value = None if policy.by is None else message.headers.get(policy.by)
+            key = (topic.destination, cohort.sid, destination, value)
+        offers.append((frame, policy, key))
+    return offers

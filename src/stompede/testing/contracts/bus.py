@@ -203,6 +203,41 @@ class BusContract(ABC):
             await done(bus.publish("/topic/a", self.item("/topic/a", 2)))
             await heard.wait_for(self.item("/topic/a", 2))
 
+    async def test_a_prefix_brings_every_channel_that_begins_with_it_as_it_is(self) -> None:
+        async with self.node() as (bus, heard):
+            for prefix in ("/topic/a.", "[b]?", "%c"):
+                await done(bus.want_prefix(prefix))
+            for name in ("/topic/a.", "/topic/a.b", "/topic/a.b/c", "[b]?d", "%c%d"):
+                await done(bus.publish(name, self.item(name, 1)))
+                await heard.wait_for(self.item(name, 1))
+
+    async def test_what_is_wanted_by_name_and_by_prefixes_comes_once(self) -> None:
+        async with self.node(CHANNEL, "/topic/end") as (bus, heard):
+            for prefix in ("", "/topic", CHANNEL):
+                await done(bus.want_prefix(prefix))
+            for item in self.items(3):
+                await done(bus.publish(CHANNEL, item))
+            await done(bus.publish("/topic/end", self.item("/topic/end", 1)))
+            await heard.wait_for(self.item("/topic/end", 1))
+            assert heard.items[:3] == self.items(3)
+            assert set(heard.items[3:]) == {self.item("/topic/end", 1)}
+
+    async def test_wishes_for_prefixes_end_by_themselves_and_leave_the_others_alone(self) -> None:
+        async with self.node(CHANNEL) as (bus, heard):
+            for prefix in (CHANNEL, CHANNEL, "/topic/b"):
+                await done(bus.want_prefix(prefix))
+            assert bus.statistics().channels == 3
+            bus.unwant_prefix(CHANNEL)
+            bus.unwant_prefix("/topic/never")
+            assert bus.statistics().channels == 2
+            for name in (CHANNEL, "/topic/bc"):
+                await done(bus.publish(name, self.item(name, 1)))
+                await heard.wait_for(self.item(name, 1))
+            bus.unwant(CHANNEL)
+            assert bus.statistics().channels == 1
+            await done(bus.publish("/topic/bc", self.item("/topic/bc", 2)))
+            await heard.wait_for(self.item("/topic/bc", 2))
+
     async def test_statistics_count_what_happened(self) -> None:
         bus = await self.make_bus()
         with pytest.raises(BusError):
@@ -223,7 +258,10 @@ class BusContract(ABC):
             await done(bus.publish(CHANNEL, self.item(CHANNEL, 1)))
         with pytest.raises(BusError):
             await done(bus.want(CHANNEL))
+        with pytest.raises(BusError):
+            await done(bus.want_prefix(CHANNEL))
         bus.unwant(CHANNEL)
+        bus.unwant_prefix(CHANNEL)
         await bus.aclose()
 
     async def test_after_the_end_it_takes_nothing_and_says_nothing(self) -> None:
@@ -236,7 +274,10 @@ class BusContract(ABC):
                 await done(bus.publish(CHANNEL, self.item(CHANNEL, 2)))
             with pytest.raises(BusError):
                 await done(bus.want("/topic/b"))
+            with pytest.raises(BusError):
+                await done(bus.want_prefix("/topic/b"))
             bus.unwant(CHANNEL)
+            bus.unwant_prefix(CHANNEL)
             assert heard.items == [self.item(CHANNEL, 1)]
 
     async def test_what_waits_when_the_bus_is_closed_ends(self) -> None:
@@ -266,6 +307,14 @@ class SharedBusContract(BusContract):
             for number in range(10):
                 channel = f"/topic/{number}"
                 await done(there.want(channel))
+                await done(here.publish(channel, self.item(channel, 1)))
+                await heard_there.wait_for(self.item(channel, 1))
+
+    async def test_a_node_that_wants_a_prefix_gets_what_others_publish_below_it(self) -> None:
+        async with self.node() as (here, _), self.node() as (there, heard_there):
+            await done(there.want_prefix("/topic/stocks."))
+            for number in range(10):
+                channel = f"/topic/stocks.{number}"
                 await done(here.publish(channel, self.item(channel, 1)))
                 await heard_there.wait_for(self.item(channel, 1))
 
