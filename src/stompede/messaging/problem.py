@@ -31,7 +31,13 @@ ERROR_CODES: Final[Mapping[str, str]] = MappingProxyType(
         "invalid-destination": "The destination is malformed, or clients may not use it for this command.",
         "too-large": "The message is larger than a setting of this node allows.",
         "rate-limited": "The session sends or subscribes more than a setting of this node allows.",
+        "queue-full": "The queue holds as many messages or bytes as it may. The message was not taken; send it again "
+        "later.",
+        "transaction-aborted": "A frame of the transaction was refused, so COMMIT took no effect; nor did any other "
+        "frame of it.",
         "handler-failed": "The handler raised an unexpected error. The server's log has it under `errorId`.",
+        "messages-lost": "Messages of a destination with history are missing, and nobody has them any more. The "
+        "subscription lives on.",
         "unavailable": "The node cannot serve this now: it is draining, overloaded, or a back end is away. "
         "Try again.",
     }

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, final
 
 from stompede.bus import Bus
 from stompede.messaging.destinations import Kind, Prefixes
+from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
+from stompede.server.histories import Histories
 from stompede.server.hub import Hub
 from stompede.server.publication import Publication
+from stompede.server.recovery_pages import frames_for
 from stompede.server.sessions import Sessions
 from stompede.server.subscription import Subscription
 from stompede.server.telling import Teller
+from stompede.server.topics import CohortKey, Listener
+from stompede.server.wildcards import Wishes
 
 if TYPE_CHECKING:
     from stompede.server.session import Session
@@ -26,6 +31,7 @@ class Delivery:
         prefixes: of destinations.
         bus: brings publications; it is asked for the destinations that somebody here subscribes to.
         hub: fans out what is for topics.
+        histories: checks what has a position.
         sessions: who gets what is for sessions and members.
         teller: tells of subscriptions.
         max_topics: destinations that may have subscribers here.
@@ -36,13 +42,15 @@ class Delivery:
         prefixes: Prefixes,
         bus: Bus[Publication],
         hub: Hub,
+        histories: Histories,
         sessions: Sessions,
         teller: Teller,
         max_topics: int,
     ) -> None:
         self._prefixes = prefixes
-        self._bus = bus
+        self._wishes = Wishes(bus, prefixes.topic)
         self._hub = hub
+        self._histories = histories
         self._sessions = sessions
         self._teller = teller
         self._max_topics = max_topics
@@ -54,25 +62,48 @@ class Delivery:
             Problem: ``unavailable``, beyond ``max_topics``.
         """
         destination = subscription.destination
-        ready = None
+        ready = self._enter(session, destination)
+        if session.closed:
+            return None
+        self._add(session, subscription)
+        self._teller.tell_in_order("subscribe", session, destination)
+        return ready
+
+    def _enter(self, session: Session, destination: str) -> Awaitable[None] | None:
+        """Makes sure that the bus brings a destination."""
         self._hub.settle(destination)  # it may end the last subscriber, and with it what the bus listens for
         if session.closed:  # or this very session
+            if destination not in self._hub:
+                self._histories.forget(destination)
             return None
+        if destination in self._hub:
+            return None
+        if len(self._hub) >= self._max_topics:
+            self._histories.forget(destination)
+            raise Problem("unavailable", "this node has no room for another destination (max_topics)")
+        return self._wishes.want(destination)
+
+    def _left(self, destination: str) -> None:
+        """A subscriber left: with the last one the bus need not bring the destination any more."""
         if destination not in self._hub:
-            if len(self._hub) >= self._max_topics:
-                raise Problem("unavailable", "this node has no room for another destination (max_topics)")
-            ready = self._bus.want(destination)
+            self._wishes.unwant(destination)
+            self._histories.forget(destination)
+
+    def _add(self, session: Session, subscription: Subscription) -> None:
+        subscription.cohort = self.cohort_of(session, subscription)
+        self._hub.add(subscription.destination, subscription.cohort, session.outbox)
+        subscription.source = self
+
+    @staticmethod
+    def cohort_of(session: Session, subscription: Subscription) -> CohortKey:
+        """With whom a subscription shares its bytes."""
         version = session.wire.version
         assert version is not None
-        subscription.cohort = (
+        return (
             session.transport.framing,
             version,
             subscription.id if subscription.id_given else None,
         )
-        self._hub.add(destination, subscription.cohort, session.outbox)
-        subscription.source = self
-        self._teller.tell_in_order("subscribe", session, destination)
-        return ready
 
     def drop(self, session: Session, subscription: Subscription) -> None:
         """See `Source`: takes a topic subscription out of the hub."""
@@ -81,15 +112,64 @@ class Delivery:
         self._hub.remove(destination, subscription.cohort, session.outbox)
         subscription.cohort = None
         subscription.source = None
-        if destination not in self._hub:
-            self._bus.unwant(destination)
+        self._left(destination)
         self._teller.tell_in_order("unsubscribe", session, destination)
+
+    # Listeners: who takes the messages of a topic one by one, before it joins the others or instead.
+
+    def listen(self, session: Session, destination: str, listener: Listener) -> Awaitable[None] | None:
+        """Lets a listener hear a topic; the awaitable ends when the bus listens for it.
+
+        Raises:
+            Problem: ``unavailable``, beyond ``max_topics``.
+        """
+        ready = self._enter(session, destination)
+        if not session.closed:
+            self._hub.listen(destination, listener)
+        return ready
+
+    def unlisten(self, session: Session, destination: str, listener: Listener, *, told: bool) -> None:
+        """Takes a listener away; with ``told``, the application was told of its subscription."""
+        self._hub.unlisten(destination, listener)
+        self._left(destination)
+        if told:
+            self._teller.tell_in_order("unsubscribe", session, destination)
+
+    def told(self, session: Session, destination: str) -> None:
+        """Tells the application of a subscription that listens."""
+        self._teller.tell_in_order("subscribe", session, destination)
+
+    def join(
+        self,
+        session: Session,
+        subscription: Subscription,
+        listener: Listener,
+        fresh: Sequence[tuple[str, Message]],
+    ) -> int | None:
+        """Puts a subscription into the hub in the place of its listener, and writes what that heard last.
+
+        Returns:
+            How many bytes that was; ``None`` where it could not be done, because the session has ended or is blocked.
+        """
+        self._hub.settle(subscription.destination)  # what the listener has heard must not come again
+        if session.outbox.blocked:
+            return None
+        data = b""
+        if fresh:
+            data = frames_for(self.cohort_of(session, subscription), fresh)
+            session.outbox.write(data)
+        self._add(session, subscription)
+        self._hub.unlisten(subscription.destination, listener)
+        return len(data)
 
     def deliver(self, publication: Publication) -> None:
         """Takes what the bus brings."""
         message = publication.message
         if publication.principal is None:
-            self._hub.publish(message, publication.id)
+            if publication.id is None:
+                self._hub.publish(message)
+            else:
+                self._histories.take(publication)
             return
         if self._prefixes.classify(message.destination) is Kind.SESSION:
             session = self._sessions.connected.get(publication.principal)

@@ -20,6 +20,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in iter_
 
 from stompede.testing.contracts.bus import BusContract as BusContract  # noqa: E402 - see above
 from stompede.testing.contracts.bus import SharedBusContract as SharedBusContract  # noqa: E402
+from stompede.testing.contracts.history import HistoryContract as HistoryContract  # noqa: E402
 from stompede.testing.contracts.presence import PresenceTableContract as PresenceTableContract  # noqa: E402
 from stompede.testing.contracts.presence import (  # noqa: E402
     SharedPresenceTableContract as SharedPresenceTableContract,
@@ -31,6 +32,7 @@ from stompede.testing.contracts.routing_table import (  # noqa: E402
 
 __all__ = [
     "BusContract",
+    "HistoryContract",
     "PresenceTableContract",
     "RoutingTableContract",
     "SharedBusContract",

@@ -1,0 +1,384 @@
+"""SUBSCRIBE with a past: what was missed, in order, then what is live, without a gap and without a double.
+
+A recovery goes through these steps:
+
+1. It listens: what is published from now on is collected, within a bound.
+2. It reads the history after the client's position, in one go: all of it or nothing. The RECEIPT says which.
+3. It writes what it read, piece by piece. Recoveries take turns, and a turn of the loop writes a bounded number of
+   bytes, so that live messages of everybody else pass between. A socket that is blocked gives up its place and
+   what was read; when it is empty again the recovery begins anew at 2, after the last message that was written.
+4. What was collected meanwhile follows, without what was read already, and the subscription joins its cohort in the
+   hub, in the same turn. Where the collected no longer joins on (more came than may be collected), 2 begins anew.
+
+The number of recoveries that read and write at once is bounded (``max_recoveries``); further ones wait for their turn.
+All steps work with a store and a bus that answer later. Where the store is ahead of the bus, a recovery goes on
+listening until the bus has brought what the store had already.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final, final
+
+import msgspec
+
+from stompede.messaging.message import Message
+from stompede.server.delivery import Delivery
+from stompede.server.histories import Histories
+from stompede.server.policies import Cut
+from stompede.server.recovering import Recovery, Said, asked, before
+from stompede.server.recovery_pages import Pages, first_piece
+from stompede.server.subscription import Subscription
+from stompede.store import Page
+from stompede.wire import stomp
+
+if TYPE_CHECKING:
+    from stompede.server.node import Node
+    from stompede.server.session import Session
+
+_TURN_BYTES: Final = 256 * 1024
+_PAGE: Final = 10_000  # messages read at once
+
+
+class RecoveryStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """What `Recoverer.statistics` tells.
+
+    Attributes:
+        running: recoveries that read or write now.
+        waiting: recoveries that wait for their turn, because ``max_recoveries`` run.
+        blocked: recoveries whose socket takes nothing now.
+        recovered: SUBSCRIBE frames that got all they had missed.
+        refused: SUBSCRIBE frames that got nothing, because something was no longer kept.
+        messages: messages delivered from histories.
+        outrun: recoveries that were slower than their history forgot; their sessions were closed as slow consumers, or
+            went on with the newest messages where the destination drops for slow consumers.
+        encoded: pieces of histories encoded.
+        shared: pieces taken as another recovery had encoded them.
+    """
+
+    running: int
+    waiting: int
+    blocked: int
+    recovered: int
+    refused: int
+    messages: int
+    outrun: int
+    encoded: int
+    shared: int
+
+
+@final
+class Recoverer:
+    """All recoveries of one node.
+
+    Args:
+        node: whose they are.
+        delivery: where subscriptions go when they are done.
+        histories: what is read.
+    """
+
+    def __init__(self, node: Node, delivery: Delivery, histories: Histories) -> None:
+        self._node = node
+        self._delivery = delivery
+        self._histories = histories
+        self._max_running = node.settings.max_recoveries
+        self.max_live_bytes = node.settings.outbound_bytes
+        self._pages = Pages()
+        self._waiting: dict[Recovery, None] = {}
+        self._running: dict[Recovery, None] = {}
+        self._active: deque[Recovery] = deque()
+        self._blocked: dict[Session, dict[Recovery, None]] = {}
+        self._listening: dict[Recovery, None] = {}
+        self._scheduled = False
+        self._recovered = self._refused = self._messages = self._outrun = 0
+
+    def statistics(self) -> RecoveryStatistics:
+        """Figures of now and since the start."""
+        return RecoveryStatistics(
+            len(self._running),
+            len(self._waiting),
+            sum(map(len, self._blocked.values())),
+            self._recovered,
+            self._refused,
+            self._messages,
+            self._outrun,
+            self._pages.encoded,
+            self._pages.shared,
+        )
+
+    # Begin.
+
+    def attach(
+        self, session: Session, subscription: Subscription, head: stomp.Head | None
+    ) -> Said | Awaitable[Said]:
+        """Lets a subscription to a destination with history get messages; see `stompede.server.attaching`.
+
+        Raises:
+            Problem: ``invalid-header``.
+        """
+        after, newest = asked(head)
+        if after is None and newest == 0:
+            return self._attach_live(session, subscription)
+        recovery = Recovery(self, session, subscription, after, newest)
+        known = self._histories.watch(subscription.destination)
+        ready = self._delivery.listen(session, subscription.destination, recovery)
+        recovery.ready = [one for one in (known, ready) if one is not None]
+        if session.closed:
+            recovery.close()
+            return {}
+        subscription.source = recovery
+        self._waiting[recovery] = None
+        self._start_more()
+        if not recovery.answer.done():
+            return recovery.answer
+        try:
+            return recovery.answer.result()
+        except Exception:
+            self.drop(recovery)
+            raise
+
+    def _attach_live(self, session: Session, subscription: Subscription) -> Said | Awaitable[Said]:
+        destination = subscription.destination
+        known = self._histories.watch(destination)
+        ready = self._delivery.subscribe(session, subscription)
+        if known is None and ready is None:
+            return self._position_of(destination)
+
+        async def wait() -> Said:
+            for one in (known, ready):
+                if one is not None:
+                    await one
+            return self._position_of(destination)
+
+        return wait()
+
+    def _position_of(self, destination: str) -> Said:
+        position = self._histories.position(destination)
+        return {} if position is None else {"position": str(position)}
+
+    # Reading.
+
+    def _start_more(self) -> None:
+        while self._waiting and len(self._running) < self._max_running:
+            recovery = next(iter(self._waiting))
+            del self._waiting[recovery]
+            self._running[recovery] = None
+            self._read(recovery)
+
+    def _read(self, recovery: Recovery) -> None:
+        if recovery.live is None:
+            recovery.live = []
+        asked: Awaitable[Page[Message]] | None = None
+        if not recovery.ready:
+            try:
+                page = self._ask(recovery)
+            except Exception as error:
+                self._failed(recovery, error)
+                return
+            if isinstance(page, Page):
+                self._got(recovery, page)
+                return
+            asked = page
+        self._histories.spawn(self._read_later(recovery, asked))
+
+    def _ask(self, recovery: Recovery) -> Page[Message] | Awaitable[Page[Message]]:
+        store, now = self._histories.store, self._node.now()
+        after = recovery.after if recovery.last is None else recovery.last
+        if after is None:
+            return store.last(recovery.destination, min(recovery.newest, _PAGE), now)
+        return store.read(recovery.destination, after, _PAGE, now)
+
+    async def _read_later(self, recovery: Recovery, asked: Awaitable[Page[Message]] | None) -> None:
+        try:
+            while recovery.ready:
+                await recovery.ready.pop(0)
+            page = self._ask(recovery) if asked is None else asked
+            if not isinstance(page, Page):
+                page = await page
+        except Exception as error:
+            self._failed(recovery, error)
+        else:
+            self._got(recovery, page)
+
+    def _failed(self, recovery: Recovery, error: Exception) -> None:
+        if recovery.ended:
+            return
+        if not recovery.answer.done():
+            recovery.answer.set_exception(error)  # who waits for it drops the subscription
+            return
+        self._node.problems.log_failure(
+            recovery.session, error, recovery.destination, "a recovery could not go on"
+        )
+        recovery.session.overflow()
+
+    def _got(self, recovery: Recovery, page: Page[Message]) -> None:
+        if recovery.ended:
+            return
+        recovery.next = 0
+        if recovery.last is not None:
+            if page.complete:
+                recovery.items = page.items
+            else:
+                self._outran(recovery)
+            self._go(recovery)
+            return
+        recovery.items = page.items
+        if recovery.after is None:
+            recovery.last = before(page)
+            recovery.answer.set_result({"position": str(recovery.last)})
+            return
+        recovery.last = recovery.after if page.complete else page.top
+        self._recovered += page.complete
+        self._refused += not page.complete
+        recovery.answer.set_result(
+            {"recovered": "true" if page.complete else "false", "position": str(recovery.last)}
+        )
+
+    def answered(self, recovery: Recovery) -> None:
+        """The RECEIPT is written: messages may follow."""
+        if not recovery.ended and not recovery.told:
+            recovery.told = True
+            self._delivery.told(recovery.session, recovery.destination)
+            self._go(recovery)
+
+    # Writing.
+
+    def _go(self, recovery: Recovery) -> None:
+        self._active.append(recovery)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._node.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """One turn of the loop: a piece for each recovery in turn, until it is enough."""
+        self._scheduled = False
+        written = 0
+        while self._active and written < _TURN_BYTES:
+            recovery = self._active.popleft()
+            if not recovery.ended:
+                written += self._step(recovery)
+        if self._active:
+            self._schedule()
+
+    def _step(self, recovery: Recovery) -> int:
+        session = recovery.session
+        session.write_answers()
+        if session.closed:
+            return 0
+        if session.outbox.blocked:
+            self._block(recovery)
+            return 0
+        if recovery.next < len(recovery.items):
+            size = self._write_piece(recovery)
+            self._active.append(recovery)
+            return size
+        recovery.items = ()
+        return self._catch_up(recovery)
+
+    def _write_piece(self, recovery: Recovery) -> int:
+        items, start = recovery.items, recovery.next
+        end = first_piece(items, start)
+        key = self._delivery.cohort_of(recovery.session, recovery.subscription)
+        data = self._pages.data(recovery.destination, key, items, start, end)
+        recovery.next = end
+        recovery.last = items[end - 1].position
+        self._messages += end - start
+        recovery.session.outbox.write(data)
+        return len(data)
+
+    def _catch_up(self, recovery: Recovery) -> int:
+        """What was read is written: what came meanwhile follows, if it joins on."""
+        last, live = recovery.last, recovery.live
+        assert last is not None
+        if live is None:
+            self._read(recovery)
+            return 0
+        fresh = [one for one in live if one[0].epoch != last.epoch or one[0].offset > last.offset]
+        delivered = self._histories.position(recovery.destination)
+        if fresh:
+            if not self._histories.follows(last, fresh[0][0]):
+                recovery.live, recovery.live_bytes = [], 0
+                self._read(recovery)
+                return 0
+        elif delivered is None or (delivered.epoch == last.epoch and delivered.offset < last.offset):
+            recovery.live, recovery.live_bytes = [], 0
+            self._release(recovery)
+            self._listening[recovery] = None
+            return 0
+        elif delivered != last and delivered.epoch == last.epoch:
+            self._read(recovery)  # it came before this one listened
+            return 0
+        return self._join(recovery, [(message_id, message) for _, message_id, message in fresh])
+
+    def _join(self, recovery: Recovery, fresh: list[tuple[str, Message]]) -> int:
+        size = self._delivery.join(recovery.session, recovery.subscription, recovery, fresh)
+        if size is None:
+            if not recovery.ended:
+                self._active.append(recovery)
+            return 0
+        self._over(recovery)
+        self._start_more()
+        return size
+
+    def came(self, recovery: Recovery) -> None:
+        """Something live came for one that waits for it."""
+        if recovery in self._listening:
+            del self._listening[recovery]
+            self._running[recovery] = None
+            self._go(recovery)
+
+    # Slow ones.
+
+    def _block(self, recovery: Recovery) -> None:
+        recovery.items = ()
+        recovery.forget_live()
+        self._release(recovery)
+        self._blocked.setdefault(recovery.session, {})[recovery] = None
+        self._start_more()
+
+    def unblocked(self, session: Session) -> None:
+        """A session's socket takes bytes again."""
+        for recovery in self._blocked.pop(session, ()):
+            self._waiting[recovery] = None
+        self._start_more()
+
+    def _outran(self, recovery: Recovery) -> None:
+        """The history forgot what was not written yet."""
+        self._outrun += 1
+        if isinstance(self._node.options.policy_of(recovery.destination), Cut):
+            recovery.session.overflow()
+            return
+        recovery.items = ()
+        recovery.last = self._histories.position(recovery.destination) or recovery.last
+        recovery.live, recovery.live_bytes = [], 0
+
+    # End.
+
+    def _release(self, recovery: Recovery) -> None:
+        self._running.pop(recovery, None)
+        if not (self._running or self._waiting):
+            self._pages.clear()
+
+    def _over(self, recovery: Recovery) -> None:
+        recovery.close()
+        self._waiting.pop(recovery, None)
+        self._listening.pop(recovery, None)
+        blocked = self._blocked.get(recovery.session)
+        if blocked is not None:
+            blocked.pop(recovery, None)
+            if not blocked:
+                del self._blocked[recovery.session]
+        self._release(recovery)
+
+    def drop(self, recovery: Recovery) -> None:
+        """The subscription ends, or is suspended, before it was in the hub."""
+        self._over(recovery)
+        if not recovery.answer.done():
+            recovery.answer.set_result({})
+        recovery.subscription.source = None
+        self._delivery.unlisten(recovery.session, recovery.destination, recovery, told=recovery.told)
+        self._start_more()
