@@ -1,4 +1,4 @@
-"""An asyncio client for STOMP over WebSocket.
+"""An asyncio client for STOMP over WebSocket and TCP.
 
     async with stompede.connect("wss://example.org/stomp", token=fetch_token) as client:
         answer = await client.request("/app/ping", Ping(1), Pong)
@@ -6,8 +6,8 @@
             async for message in messages:
                 print(message.body.text)
 
-Its parts, from below: `link` (what carries bytes; `websocket` is one), `connection` (one connection's frames
-and deadlines), `courier` (what goes out when, and whom an arriving frame concerns), `supervisor` (the one
+Its parts, from below: `link` (what carries bytes; `websocket` and `tcp` are two), `connection` (one connection's
+frames and deadlines), `courier` (what goes out when, and whom an arriving frame concerns), `supervisor` (the one
 task), `client` and `subscription` (the face).
 """
 

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from stompede._types import NO_HEADERS
 from stompede.client.backoff import Backoff
 from stompede.client.client import Client
+from stompede.client.link import Dialer
 from stompede.client.options import ClientOptions
+from stompede.client.tcp import TcpDialer
 from stompede.client.tokens import TokenSupplier
 from stompede.client.websocket import WebSocketDialer
-from stompede.errors import RequestError
+from stompede.errors import ConfigurationError, RequestError
 
 
 def connect(
@@ -38,14 +40,14 @@ def connect(
     proxy: str | None = None,
     uniform: Callable[[], float] = random.random,
 ) -> Client:
-    """A client of a STOMP server over WebSocket, to be entered with ``async with``.
+    """A client of a STOMP server over WebSocket or TCP, to be entered with ``async with``.
 
     Entering makes the first connection, and raises where that is not possible. Afterwards the client comes
     back by itself when a connection is lost, unless the server says that coming back is of no use: then all
     that waits raises `SessionClosedError`.
 
     Args:
-        url: ``ws://`` or ``wss://``.
+        url: ``ws://`` or ``wss://``; or ``stomp://host:port`` or ``stomp+ssl://host:port`` for STOMP over TCP.
         token: a token, or a function (sync or async) that returns one. It is called for each connection, and
             when the server says that the token has expired; the frame that was refused is then sent again,
             once.
@@ -68,9 +70,10 @@ def connect(
         reply_destination: where the server sends answers to requests.
         on_error: told of soft errors that no waiting call is told of, those of sends without a receipt. They
             are logged in any case.
-        ssl: TLS context for ``wss``; the platform's default where ``None``.
+        ssl: TLS context for ``wss`` and ``stomp+ssl``; the platform's default where ``None``.
         headers: additional headers of the WebSocket handshake, for example ``Origin``.
-        proxy: URL of an HTTP or SOCKS proxy. The environment is not read: there is none unless it is given.
+        proxy: URL of an HTTP or SOCKS proxy for WebSocket. The environment is not read: there is none unless it is
+            given.
         uniform: chance for the back-off, evenly from [0, 1).
 
     Entering raises:
@@ -96,12 +99,18 @@ def connect(
         on_error=on_error,
         uniform=uniform,
     )
-    dialer = WebSocketDialer(
-        url,
-        ssl=ssl,
-        headers=headers,
-        proxy=proxy,
-        timeout_s=connect_timeout_s,
-        max_message_bytes=max_message_bytes,
-    )
+    dialer: Dialer
+    if url.startswith(("stomp:", "stomp+ssl:")):
+        if headers or proxy is not None:
+            raise ConfigurationError("headers= and proxy= belong to WebSocket; STOMP over TCP has none")
+        dialer = TcpDialer(url, ssl=ssl, timeout_s=connect_timeout_s)
+    else:
+        dialer = WebSocketDialer(
+            url,
+            ssl=ssl,
+            headers=headers,
+            proxy=proxy,
+            timeout_s=connect_timeout_s,
+            max_message_bytes=max_message_bytes,
+        )
     return Client(dialer, options)

@@ -1,8 +1,8 @@
 """The boundary between the client and whatever carries its bytes.
 
-A `Link` carries the payloads of messages and knows nothing of STOMP. `stompede.client.websocket` has the one
-over a socket; the test kit has one in memory. Everything but the dialling is called on the client's loop and
-never waits.
+A `Link` carries the payloads of messages and knows nothing of STOMP. `stompede.client.websocket` and
+`stompede.client.tcp` have those over a socket; the test kit has one in memory. Everything but the dialling is called on
+the client's loop and never waits.
 """
 
 from __future__ import annotations

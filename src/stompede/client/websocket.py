@@ -55,7 +55,9 @@ class WebSocketDialer:
         max_message_bytes: int = 1024 * 1024,
     ) -> None:
         if not url.startswith(("ws://", "wss://")):
-            raise ConfigurationError(f"{url!r} is no WebSocket URL; it starts with ws:// or wss://")
+            raise ConfigurationError(
+                f"{url!r} is no WebSocket URL; it starts with ws:// or wss://, or with stomp:// for TCP"
+            )
         try:
             parts = urlsplit(url)
             _ = parts.port  # checked only when it is asked for
