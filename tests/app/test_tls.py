@@ -97,7 +97,7 @@ async def test_a_client_that_reads_slowly_over_tls_gets_all_in_order(certificate
             numbers = [int((await command(websocket))[1][:8]) for _ in range(count)]
             assert numbers == list(range(count))
             assert served.node.statistics().outboxes.queued_bytes == 0
-            app.close_session(session.id)
+            await app.close_session(session.id)
             assert (await command(websocket))[0] == "ERROR"
             await websocket.wait_closed()
             assert websocket.close_code == 4500

@@ -123,7 +123,7 @@ async def test_a_session_that_the_application_closes_stays_away(serve: Serve) ->
     served = await serve(chat())
     async with stompede.connect(served.url, reconnect=SOON) as client:
         assert client.session_id is not None
-        assert served.app.close_session(client.session_id)
+        assert await served.app.close_session(client.session_id)
         await client.wait_closed()
         with pytest.raises(SessionClosedError) as caught:
             await client.send("/topic/a", b"")

@@ -120,7 +120,7 @@ async def _(served: Served, client: StompSocket) -> None:
 @brings_about(Disconnects.CLOSED_BY_SERVER)
 async def _(served: Served, client: StompSocket) -> None:
     await client.connect()
-    served.app.close_session(client.session)
+    await served.app.close_session(client.session)
 
 
 @brings_about(Disconnects.LOGIN_REFUSED)

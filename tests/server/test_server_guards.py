@@ -378,13 +378,13 @@ async def test_a_session_may_be_closed_by_the_application_also_from_its_own_hand
 
     @app.message("/leave")
     async def leave(session: StompSession) -> str:
-        app.close_session(session.id)
+        await app.close_session(session.id)
         return "gone"
 
     served = await serve(app)
     one, two = await served.client(), await served.client()
-    assert served.app.close_session(one.session)
-    assert not served.app.close_session("nobody")
+    assert await served.app.close_session(one.session)
+    assert not await served.app.close_session("nobody")
     await two.send("SEND", {"destination": "/app/leave", "receipt": "r"})
     for client in (one, two):
         error = await client.error()

@@ -179,7 +179,7 @@ async def test_whoever_is_read_again_and_stays_silent_is_missed_as_soon_as_anybo
 
 async def test_a_session_that_ends_while_it_is_not_read_is_gone(flooded: Any) -> None:
     served, _, _, session, _ = flooded
-    served.app.close_session(session.id)
+    await served.app.close_session(session.id)
     assert session.closed
     await served.ended("closed-by-server")
 

@@ -267,7 +267,7 @@ async def test_a_handshake_in_time_is_not_ended_by_its_limit() -> None:
 async def test_a_client_that_does_not_answer_the_close_frame_is_cut_in_time(serve: Serve) -> None:
     served = await serve(make_app(close_timeout_s=0.3))
     client = await served.client()
-    served.app.close_session(client.session)
+    await served.app.close_session(client.session)
     await until(lambda: served.node.statistics().connections == 0)
 
 

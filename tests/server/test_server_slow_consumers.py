@@ -165,7 +165,7 @@ async def test_one_who_never_reads_again_is_gone_after_the_close_timeout(serve: 
     served = await serve(an_app(close_timeout_s=0.3))
     client = await slow(served, "/topic/news")
     await block(served, client, "/topic/news")
-    served.app.close_session(client.session)
+    await served.app.close_session(client.session)
     await until(lambda: served.node.statistics().connections == 0)
     assert served.node.statistics().outboxes.queued_bytes == 0
 
@@ -175,7 +175,7 @@ async def test_a_session_that_ends_in_order_says_its_last_words_behind_what_wait
     client = await slow(served, "/topic/news")
     count = await block(served, client, "/topic/news")
     await served.app.publish("/topic/news", f"{count:>8} {BODY}")
-    served.app.close_session(client.session)
+    await served.app.close_session(client.session)
     frames, closed = await rest(client)
     assert numbers(frames) == list(range(count + 1))
     assert frames[-1].headers["disconnect-reason"] == "closed-by-server"

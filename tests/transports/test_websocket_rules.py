@@ -220,7 +220,7 @@ async def test_no_data_follows_the_answer_to_a_close_frame(blocked: bool) -> Non
 
 async def test_frames_while_the_server_closes_are_not_served(pair: Pair) -> None:
     served, client, other = pair
-    served.app.close_session(client.session)
+    await served.app.close_session(client.session)
     await client.send_bytes(frame(1, SEND) * 5)
     assert (await client.closed()).code == 4500
     assert await other.settle() == []

@@ -20,10 +20,13 @@ from stompede.bus import Bus, MemoryBus
 from stompede.errors import ConfigurationError, SessionClosedError, StompedeError
 from stompede.messaging.destinations import Kind
 from stompede.messaging.guards import Operation
-from stompede.registry import ClockedRoutes, MemoryRoutingTable
+from stompede.registry import ClockedRoutes, MemoryPresenceTable, MemoryRoutingTable
+from stompede.server import connected
+from stompede.server.connected import SessionReport
 from stompede.server.node import Node
 from stompede.server.pool import Pool
 from stompede.server.publication import Publication
+from stompede.server.presence_events import Present
 from stompede.server.settings import Settings
 from stompede.transports import Receiver, Refusal, Rules, Transport, serve_asgi
 
@@ -153,9 +156,41 @@ class Stompede(Registrations):
         """
         await _taken(self.node.publisher.send_to(Kind.SESSION, session_id, destination, value, headers))
 
-    def close_session(self, session_id: str) -> bool:
+    async def presence(self, destination: str, *, limit: int = 100) -> Present:
+        """Who is on a destination, on whatever node: at most ``limit`` members, and how many there are.
+
+        Raises:
+            Problem: ``not-found``: it has no ``presence=True``.
+        """
+        return await self.node.who_is_on(destination).present(destination, limit)
+
+    async def presence_count(self, destination: str) -> int:
+        """How many are on a destination, members and guests; cheap, however many there are.
+
+        Raises:
+            Problem: ``not-found``: it has no ``presence=True``.
+        """
+        return await self.node.who_is_on(destination).count(destination)
+
+    async def sessions(
+        self, *, user: str | None = None, limit: int = 100, after: str = ""
+    ) -> list[SessionReport]:
+        """Who is connected to this node, by the ids of the sessions.
+
+        Args:
+            user: sessions of this member alone.
+            limit: at most so many.
+            after: ids behind this one, to go on where the last call ended.
+        """
+        return connected.sessions(self.node, user=user, limit=limit, after=after)
+
+    async def close_session(self, session_id: str) -> bool:
         """Closes a session of this node, which is told not to come back; false if there is none of that id."""
-        return self.node.close_session(session_id)
+        return connected.close(self.node, session_id)
+
+    async def close_user_sessions(self, name: str) -> int:
+        """Closes all sessions of a member on this node, which are told not to come back; returns how many."""
+        return connected.close_user(self.node, name)
 
     async def check_access(self, operation: Operation, destination: str, principal: Principal | None) -> None:
         """Holds an HTTP request to the guards of a destination: what REST reads passes the same guards.
@@ -225,6 +260,7 @@ class Stompede(Registrations):
                 verifier=verifier_from(settings), pool=self._pool,
             )  # fmt: skip
             try:
+                presence=MemoryPresenceTable(max_entries=settings.presence_entries),
                 async with node.running():
                     self._node = node
                     try:

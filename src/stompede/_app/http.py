@@ -1,4 +1,4 @@
-"""The HTTP routes that every node has: health, metrics, and the catalogue."""
+"""The HTTP routes that every node has: health, metrics, catalogue, history, presence, sessions for operators."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from stompede._app.catalogue_page import catalogue_page
+from stompede._app.history_rest import history_router
+from stompede._app.presence_rest import presence_router
+from stompede._app.sessions_rest import sessions_router
 from stompede.errors import ConfigurationError
 from stompede.server.metrics import NodeCollector
 
@@ -78,4 +81,7 @@ def _router(app: Stompede) -> APIRouter:
     async def asyncapi() -> HTMLResponse:
         return HTMLResponse(catalogue_page(app.catalogue()))
 
+    router.include_router(history_router(app))
+    router.include_router(presence_router(app))
+    router.include_router(sessions_router(app))
     return router

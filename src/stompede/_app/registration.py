@@ -21,6 +21,7 @@ from stompede.server.events import Moment, SessionEvents
 from stompede.server.options import DestinationOptions
 from stompede.server.policies import Cut, SlowPolicy
 from stompede.server.pool import Pool
+from stompede.server.presence_events import PRESENCE_TYPES
 from stompede.server.program import Program
 from stompede.server.routes import Served
 from stompede.server.settings import Settings
@@ -28,6 +29,7 @@ from stompede.store import History, Queue
 
 F = TypeVar("F", bound=Callable[..., Any])
 E = TypeVar("E", bound=Exception)
+_TopicGuard = tuple[str, Callable[..., Any], Operation | Sequence[Operation], bool]
 
 
 class Registrations:
@@ -64,6 +66,8 @@ class Registrations:
         )
         self._catalogue = Catalogue(title=title, version=version, prefixes=self.prefixes)
         self._pool: Pool | None = None
+        self._presence = False
+        self._topic_guards: list[_TopicGuard] = []
 
     def message(
         self, pattern: str, *, publish: str | None = None, reply: bool | None = None
@@ -118,7 +122,11 @@ class Registrations:
         return register
 
     def guard(
-        self, pattern: str, *, on: Operation | Sequence[Operation] = ("subscribe", "send")
+        self,
+        pattern: str,
+        *,
+        on: Operation | Sequence[Operation] = ("subscribe", "send"),
+        wildcards: bool = False,
     ) -> Callable[[F], F]:
         """Decides who may subscribe or send to the destinations that a pattern names.
 
@@ -130,16 +138,39 @@ class Registrations:
             pattern: whole destination, for example ``/topic/rooms/{room}``.
             on: ``"subscribe"``, ``"send"``, or both, the default.
         """
+            wildcards: whether it is asked about subscriptions with wildcards that would bring these destinations,
+                too, with the wildcard in the place of the variable: ``room`` is ``"*"`` where ``/topic/rooms/*`` is
+                subscribed to. Without it such subscriptions are refused.
 
         def register(func: F) -> F:
             self._still_registering(func)
-            self._program.guards.add(self._guarded(pattern, func), func, on=on)
+            if wildcards and self.prefixes.classify(pattern) is not Kind.TOPIC:
+                raise ConfigurationError(
+                    f'guard {describe(func)}: only topics have wildcards; take wildcards= away from "{pattern}"'
+                )
+            self._program.guards.add(self._guarded(pattern, func), func, on=on, wildcards=wildcards)
             self._catalogue.add_guard(pattern, (on,) if isinstance(on, str) else tuple(on))
             return func
+            if self.prefixes.classify(pattern) is Kind.TOPIC:
+                self._topic_guards.append((pattern, func, on, wildcards))
+                if self._presence:
+                    self._guard_presence(pattern, func, on, wildcards)
 
         return register
 
     def _guarded(self, pattern: str, func: Callable[..., Any]) -> str:
+    def _guard_presence(
+        self,
+        pattern: str,
+        func: Callable[..., Any],
+        on: Operation | Sequence[Operation],
+        wildcards: bool,
+    ) -> None:
+        """Who may not see a topic may not see who is on it. By the pattern, so that wildcards are no way around."""
+        about = self.prefixes.presence_of(pattern)
+        self._program.guards.add(about, func, on=on, wildcards=wildcards)
+        self._catalogue.add_guard(about, (on,) if isinstance(on, str) else tuple(on))
+
         """What guards are looked up by; a pattern that no destination can match would let all pass."""
         if self.prefixes.classify(pattern) is Kind.UNKNOWN:
             prefixes = self.prefixes
@@ -194,6 +225,31 @@ class Registrations:
         return func
 
     def authenticate(self, func: F) -> F:
+    def presence_info(self, func: F) -> F:
+        """Says what is told of a member that is on a destination with presence: ``(session, destination) -> info``.
+
+        It is asked at the first subscription of a member to a destination on a node, and returns what JSON can carry,
+        at most ``presence_info_bytes`` of it. Everybody who may see the destination gets it. A plain function, which
+        runs on the loop and must not block: what takes time is looked up when the session connects, by an interceptor
+        of `ConnectCommand`, and kept in ``session.attributes``.
+        """
+        self._still_registering(func)
+        if self._program.presence_info is not None:
+            raise ConfigurationError("@app.presence_info is given twice; one function tells of members")
+        if inspect.iscoroutinefunction(func):
+            raise ConfigurationError(
+                f"{describe(func)}: @app.presence_info takes a plain def, so that nobody waits for it; look up what "
+                "takes time in an interceptor of ConnectCommand and keep it in session.attributes"
+            )
+        try:
+            inspect.signature(func).bind("session", "destination")
+        except TypeError:
+            raise ConfigurationError(
+                f"{describe(func)}: @app.presence_info takes (session, destination)"
+            ) from None
+        self._program.presence_info = func
+        return func
+
         """Proves ``login`` and ``passcode`` of CONNECT: ``(login, passcode) -> Principal``, sync or async.
 
         Where it has a parameter ``client_address`` it gets the client's IP address there, to slow down
@@ -228,7 +284,8 @@ class Registrations:
             pattern: whole destination, for example ``/topic/rider/{id}``.
             slow: what happens when a subscriber reads too slowly: `Cut` (default), `DropOldest`, `Conflate`.
             history: how much of its past is kept, so that clients recover what they missed.
-            presence: whether it is known who is subscribed, and told.
+            presence: whether it is known who is subscribed, and told to the subscribers of
+                ``/topic/presence/...``. Topics alone have it.
             queue: bounds of a queue: what it holds, and what becomes of messages that nobody takes.
             carries: types of its messages, for the catalogue.
             description: for the catalogue.
@@ -244,11 +301,28 @@ class Registrations:
                 f"{self.prefixes.queue}/"
             )
         options = DestinationOptions(slow or Cut(), history, presence, queue or Queue())
+        if presence:
+            self._take_presence(pattern)
         self._program.destinations.add(pattern, options, f"app.destination({pattern!r})")
         if carries or description:
             self._catalogue.add_publication(pattern, tuple(carries), description=description)
 
     def _still_registering(self, what: Callable[..., Any] | str) -> None:
+    def _take_presence(self, pattern: str) -> None:
+        if self.prefixes.classify(pattern) is not Kind.TOPIC:
+            raise ConfigurationError(
+                f"app.destination({pattern!r}): presence=True is for topics; nobody is on a queue"
+            )
+        if not self._presence:
+            self._presence = True
+            for guard in self._topic_guards:
+                self._guard_presence(*guard)
+        self._catalogue.add_publication(
+            self.prefixes.presence_of(pattern),
+            PRESENCE_TYPES,
+            description=f"Who is on {pattern}: all at once to begin with, then who joins and leaves.",
+        )
+
         """What is found once the application runs is remembered: a guard added later would not be asked."""
         if self._pool is not None:
             name = what if isinstance(what, str) else describe(what)

@@ -83,6 +83,16 @@ class Prefixes:
         return Kind.UNKNOWN
 
     def relative(self, destination: str) -> str:
+    def presence_of(self, topic: str) -> str:
+        """The topic that tells who is on another one: ``/topic/presence/a`` for ``/topic/a``."""
+        return f"{self.topic}/presence{topic[len(self.topic) :]}"
+
+    def spoken_of(self, destination: str) -> str | None:
+        """The topic whose `presence_of` a destination is; ``None`` where it does not look like one."""
+        if not destination.startswith(f"{self.topic}/presence/"):
+            return None
+        return f"{self.topic}{destination[len(self.topic) + len('/presence') :]}"
+
         """Cuts the prefix off: ``/app/rooms/1/say`` becomes ``/rooms/1/say``; an unknown one stays."""
         for prefix in self._app_slash:
             if destination.startswith(prefix):

@@ -104,6 +104,8 @@ def accept(session: Session, principal: Principal) -> Principal:
         session.set_principal(principal)
         if not session.closed:  # it may have ended while its login was proved
             session.node.users.setdefault(principal.name, {})[session] = None
+            if session.node.presence is not None:
+                session.node.presence.logged_in(session)
     elif current.name != principal.name:
         raise AuthenticationError(
             "principal-mismatch", f"this session belongs to {current.name}; connect anew as {principal.name}"

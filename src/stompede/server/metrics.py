@@ -53,6 +53,17 @@ _GAUGES: Final[tuple[tuple[str, str, Figure], ...]] = (
         "Verified tokens that are remembered.",
         lambda s: s.tokens.remembered.entries,
     ),
+    (
+        "stompede_presence_members",
+        "Members times destinations that note who is there.",
+        lambda s: s.presence.members,
+    ),
+    (
+        "stompede_presence_guests",
+        "Anonymous sessions times destinations that note who is there.",
+        lambda s: s.presence.guests,
+    ),
+    ("stompede_presence_leaving", "Members that may still come back.", lambda s: s.presence.leaving),
     ("stompede_loop_lag_seconds", "How late the event loop called the node's clock.", lambda s: s.loop_lag_s),
 )
 
@@ -154,6 +165,32 @@ _COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (
     ("stompede_bus_delivered", "Messages that the bus brought.", lambda s: s.bus.delivered),
     ("stompede_bus_failed", "Messages that the bus refused.", lambda s: s.bus.failed),
     ("stompede_problems_unheard", "Soft errors that no client heard.", lambda s: s.problems_unheard),
+    (
+        "stompede_presence_events",
+        "Joins and leaves that were told one by one.",
+        lambda s: s.presence.told,
+    ),
+    (
+        "stompede_presence_events_withheld",
+        "Joins and leaves that went into a count, because there were too many.",
+        lambda s: s.presence.withheld,
+    ),
+    ("stompede_presence_counts", "Counts that were told.", lambda s: s.presence.counted),
+    (
+        "stompede_presence_failed",
+        "Updates of the presence table that failed and were repeated, and events that the bus did not take.",
+        lambda s: s.presence.failed,
+    ),
+    (
+        "stompede_presence_full",
+        "Members that are not noted, because the presence table was full.",
+        lambda s: s.presence.table.refused,
+    ),
+    (
+        "stompede_presence_info_refused",
+        "Times that what is told of a member could not be made, or was too large.",
+        lambda s: s.presence.info_refused,
+    ),
     ("stompede_tokens_verified", "Tokens verified in full.", lambda s: s.tokens.verified),
     ("stompede_tokens_refused", "Tokens refused.", lambda s: s.tokens.refused),
     ("stompede_tokens_expired", "Tokens refused because they had expired.", lambda s: s.tokens.expired),

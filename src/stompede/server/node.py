@@ -25,7 +25,9 @@ from stompede.messaging.destinations import Prefixes
 from stompede.messaging.guards import Operation
 from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
+from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
+from stompede.registry import PresenceTable
 from stompede.server import stopping
 from stompede.server.admission import Admission
 from stompede.server.answers import Answers
@@ -33,9 +35,11 @@ from stompede.server.deadlines import Deadlines
 from stompede.server.delivery import Delivery
 from stompede.server.disconnects import Disconnects
 from stompede.server.hub import Hub
-from stompede.server.outbox import DEFAULT_POLICY, OutboxCounters
-from stompede.server.policies import SlowPolicy
+from stompede.server.losses import Losses
+from stompede.server.options import OptionsTable
+from stompede.server.outbox import OutboxCounters
 from stompede.server.pool import Pool
+from stompede.server.presence import Presence
 from stompede.server.problems import Problems
 from stompede.server.program import Program
 from stompede.server.publication import Publication
@@ -74,6 +78,7 @@ class Node:
 
     def __init__(
         self,
+        presence: where all nodes say who is on which destination.
         settings: Settings,
         program: Program,
         *,
@@ -89,6 +94,7 @@ class Node:
         self.bus = bus
         self.verifier = verifier
         self.pool = pool
+        presence: PresenceTable,
         self.now = clock
         self.unix_now = unix_clock
         self.id = f"{int(unix_clock() * 1000)}/{uuid.uuid4()}"
@@ -101,18 +107,59 @@ class Node:
         self.send_interceptors_wait = program.interceptors.needs_await(SendCommand)
         self.max_sends_per_s = settings.max_sends_per_s
         self.routes = Routes(
-            prefixes, program.messages, program.subscribes, program.guards, settings.max_destination_bytes
+            prefixes,
+            program.messages,
+            program.subscribes,
+            program.guards,
+            self.options,
+            settings.max_destination_bytes,
         )
-        self._policies = program.policies
         self.problems = Problems(program.errors, prefixes.errors, lambda: secrets.token_hex(8))
         self.wire_limits = _wire_limits(settings)
         self.heart_beat = stomp.HeartBeat(settings.heart_beat_send_ms, settings.heart_beat_receive_ms)
         self.head_cache = stomp.HeadCache(settings.head_cache)
+        self.options = OptionsTable(program.destinations)
         self.outbox_counters = OutboxCounters()
         self.deadlines = Deadlines()
         self.answers = Answers(self.call_soon)
-        self.hub = Hub(self.call_soon, secrets.token_hex(4), self._policy_of, self.answers.write)
-        self.publisher = Publisher(settings, prefixes, bus, self.problems, self.spawn)
+        self.hub = Hub(
+            self.call_soon,
+            secrets.token_hex(4),
+            self.options.policy_of,
+            self.answers.write,
+            prefixes.topic,
+        )
+        self.histories = Histories(_history(settings), bus, self.hub, clock, Losses(self).add)
+        teller = Teller(self.events, self.problems, self.spawn)
+        self.turns = Turns(self.call_soon)
+        self.queues = Queues(
+            settings,
+            self.options,
+            MemoryQueues(max_queues=settings.max_queues, id_prefix=f"q{secrets.token_hex(4)}"),
+            self.turns,
+            lambda: self.unix_now(),
+            self.spawn,
+            teller,
+        )
+        self.temporary = TemporaryQueues(
+            prefixes, self.queues, settings.max_subscriptions, settings.max_destination_bytes
+        )
+        self.queues.check = self.temporary.check
+        self.transactions = TransactionsStatistics()
+        self.topic_acks = TopicAcksStatistics()
+        self.publisher = Publisher(
+            settings,
+            prefixes,
+            bus,
+            self.options,
+            self.histories,
+            self.problems,
+            self.spawn,
+            self.queues.put,
+        )
+        self.presence: Presence | None = None
+        if any(options.presence for _, options in program.destinations):
+            self.presence = Presence(self, presence, program.presence_info)
         teller = Teller(self.events, self.problems, self.spawn)
         self.attendance = Sessions(teller)
         self.delivery = Delivery(prefixes, bus, self.hub, self.attendance, teller, settings.max_topics)
@@ -180,6 +227,8 @@ class Node:
         self._loop.call_soon(callback)
 
     def spawn(self, coro: Coroutine[Any, Any, Any], failed: str) -> None:
+        if self.presence is not None:
+            await self.presence.start()
         """Runs something that nobody waits for; its failure is logged as ``failed``."""
 
         def done(_: Any, error: BaseException | None) -> None:
@@ -200,13 +249,18 @@ class Node:
         self.attendance.accepted(session)
         return session
 
-    def close_session(self, session_id: str) -> bool:
-        """Closes a session of this node; false if there is none of that id."""
-        session = self.sessions.get(session_id)
-        if session is None:
-            return False
-        session.error_and_end(Disconnects.CLOSED_BY_SERVER, "the session was closed by the server")
-        return True
+    def who_is_on(self, destination: str) -> Presence:
+        """What knows who is on a destination.
+
+        Raises:
+            Problem: ``not-found``: nobody does.
+        """
+        if self.presence is None or not self.routes.has_presence(destination):
+            raise Problem(
+                "not-found",
+                f"nobody notes who is on {destination}: app.destination(..., presence=True) asks for it",
+            )
+        return self.presence
 
     async def check_access(self, operation: Operation, destination: str, principal: Principal | None) -> None:
         """Holds a request that came by HTTP to the guards of a destination.
@@ -220,14 +274,10 @@ class Node:
         if route.gate is not None:
             asking = StompSession(id="http", node_id=self.id, principal=principal)
             waits = route.gate.check(
-                operation, Invocation(Message(destination, b""), asking, principal, route.path)
+                operation, Invocation(Message(route.asked_of, b""), asking, principal, route.path)
             )
             if waits is not None:
                 await waits
-
-    def _policy_of(self, destination: str) -> SlowPolicy:
-        found = self._policies.match(destination)
-        return DEFAULT_POLICY if found is None else found[0]
 
     def statistics(self) -> NodeStatistics:
         """Figures of now and since the start, of the node and its parts."""
@@ -246,3 +296,7 @@ def _wire_limits(settings: Settings) -> stomp.Limits:
         max_header_block_bytes=settings.max_header_block_bytes,
         max_body_bytes=settings.max_body_bytes,
     )
+def _history(settings: Settings) -> HistoryStore[Message]:
+    return MemoryHistory(max_destinations=settings.history_destinations, max_bytes=settings.history_bytes)
+
+

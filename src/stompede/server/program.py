@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 
@@ -30,6 +31,7 @@ class Program(msgspec.Struct):
         events: listeners of sessions.
         destinations: how destinations behave, by pattern.
         authenticate: proves login and passcode of CONNECT; ``None``: the two are not looked at.
+        presence_info: what is told of a member that is on a destination; ``None``: nothing but its name.
     """
 
     messages: Router[Served]
@@ -40,3 +42,4 @@ class Program(msgspec.Struct):
     events: SessionEvents
     destinations: Router[DestinationOptions]
     authenticate: Authenticate | None = None
+    presence_info: Callable[..., Any] | None = None

@@ -14,6 +14,7 @@ from stompede.messaging.guards import Gate, Guards
 from stompede.messaging.problem import Problem
 from stompede.messaging.routing import Router
 from stompede.server.options import PLAIN, DestinationOptions, OptionsTable
+from stompede.messaging.wildcards import Wildcard
 
 _REMEMBERED: Final = 4096
 
@@ -42,6 +43,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
         gate: the guards of the destination, if any name it.
         options: what the application says of the destination.
         straight: whether what is sent to it goes straight to the bus: a topic that keeps nothing.
+        about: of a topic that tells who is on another one: that other one.
         problem: why it cannot be served at all.
     """
 
@@ -55,6 +57,12 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     straight: bool = False
     problem: Problem | None = None
 
+    about: str | None = None
+
+    @property
+    def asked_of(self) -> str:
+        """The destination that guards are asked of."""
+        return self.about or self.destination
     @staticmethod
     def refusal(problem: Problem) -> Problem:
         """What to raise for `problem`: a new one, since a route is kept, and its traceback would keep the session."""
@@ -122,6 +130,15 @@ class Routes:
         return route
 
     def _resolve(self, operation: str, destination: str) -> Route:
+    def has_presence(self, destination: str) -> bool:
+        """Whether it is known who is on a destination."""
+        return self._options.of(destination).presence and self.spoken_of(destination) is None
+
+    def spoken_of(self, destination: str) -> str | None:
+        """The destination that a presence topic speaks of; ``None`` for every other destination."""
+        about = self._prefixes.spoken_of(destination)
+        return about if about is not None and self.has_presence(about) else None
+
         kind = self._prefixes.classify(destination)
         try:
             check_destination(destination, max_length=self._max_destination)
@@ -132,7 +149,8 @@ class Routes:
         if kind is not Kind.APP:
             options = self._options.of(destination)
             straight = kind is Kind.TOPIC and options.history is None
-            return Route(destination, kind, gate=gate, options=options, straight=straight)
+            about = self.spoken_of(destination)
+            return Route(destination, kind, gate=gate, options=options, straight=straight, about=about)
         found = self._routers[operation].match(self._prefixes.relative(destination))
         if found is None:
             other = "subscribe" if operation == "send" else "send"
@@ -157,5 +175,14 @@ class Routes:
             raise Problem(
                 "invalid-destination", "clients do not SEND to user destinations; the application does"
             )
-        if kind in (Kind.TOPIC, Kind.QUEUE) and any(character in destination for character in WILDCARDS):
-            raise Problem("invalid-destination", "wildcards (* > #) have no meaning in destinations here")
+        if operation == "send" and self.spoken_of(destination) is not None:
+            raise Problem(
+                "invalid-destination", "clients do not SEND to presence topics; the node says who is there"
+            )
+        if kind in (Kind.QUEUE, Kind.TEMP) and holds_wildcard(destination):
+            raise Problem("invalid-destination", "wildcards (* > #) are for topics; a queue has one name")
+        if operation == "send" and kind is Kind.TOPIC and holds_wildcard(destination):
+            raise Problem(
+                "invalid-destination",
+                "a message goes to one destination; wildcards (* > #) are for subscriptions",
+            )

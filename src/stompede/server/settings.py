@@ -108,6 +108,34 @@ class Settings(BaseSettings):
     )
     token_ttl_s: Seconds = Field(3600, description="Life of the tokens that this node issues, in seconds.")
     token_cache: Positive = Field(100_000, description="Verified tokens remembered until they expire.")
+    presence_grace_s: float = Field(
+        5,
+        ge=0,
+        description="How long a member stays on a destination after its last subscription there ended, in seconds: who "
+        "reconnects meanwhile neither leaves nor joins. 0 for leaving at once.",
+    )
+    presence_events_per_s: int = Field(
+        20,
+        ge=0,
+        description="Joins and leaves of one destination that this node tells one by one in a second; beyond it "
+        "subscribers get one count at the end of the second. 0 for counts alone.",
+    )
+    presence_listed: Positive = Field(
+        100,
+        description="Members that the first message of a presence topic lists; more of them are only counted.",
+    )
+    presence_info_bytes: Positive = Field(
+        1 * KIB, description="Size of what is told of one member, as JSON; larger ones are left out."
+    )
+    presence_entries: Positive = Field(
+        1_000_000,
+        description="Members times destinations whose presence is noted; who comes beyond it is not.",
+    )
+    presence_ttl_s: Seconds = Field(
+        30,
+        description="How long the members of a node that crashed are still thought to be there, in seconds.",
+    )
+
     token_grace_s: float = Field(
         30,
         ge=0,
@@ -214,6 +242,21 @@ class Settings(BaseSettings):
     )
     max_topics: Positive = Field(
         1_000_000, description="Destinations with at least one subscriber on this node."
+    prefetch: Positive = Field(
+        32,
+        description="Messages that a subscription with `ack:client` or `ack:client-individual` gets before it has "
+        "acknowledged the first of them, where its `prefetch-count` says nothing else.",
+    )
+    max_prefetch: Positive = Field(1000, description="Largest `prefetch-count` of a subscription.")
+    max_transactions: Positive = Field(100, description="Open transactions of one session.")
+    max_transaction_frames: Positive = Field(1000, description="Frames of one transaction.")
+    max_transaction_bytes: Positive = Field(
+        1 * MIB, description="Bodies and headers of the messages in one transaction together."
+    )
+    max_wildcard_subscriptions: Positive = Field(
+        100,
+        description="Of those, subscriptions to topics with wildcards: each of them may bring a great many messages.",
+    )
     )
     max_handlers: Positive = Field(
         1000, description="Handlers that wait for something at once; further sessions wait their turn."

@@ -14,6 +14,7 @@ from stompede.server.hub import HubStatistics
 from stompede.server.outbox import OutboxCounters
 from stompede.server.pool import PoolStatistics
 from stompede.server.publishing import PublisherStatistics
+from stompede.server.presence import PresenceStatistics
 from stompede.server.routes import RoutesStatistics
 from stompede.server.running import RunningStatistics
 from stompede.wire.stomp import HeadCacheStatistics
@@ -59,6 +60,7 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
     connections: int
     members: int
     connected_total: int
+        presence: who is on destinations; zeros where the application asks for none.
     connecting: int
     refused_total: int
     ended: Mapping[str, int]
@@ -91,6 +93,7 @@ def node_statistics(node: Node) -> NodeStatistics:
         sessions=attendance.sessions,
         connections=attendance.connections,
         members=attendance.members,
+    presence: PresenceStatistics
         connected_total=attendance.connected_total,
         connecting=attendance.connecting,
         refused_total=attendance.refused_total,
@@ -116,3 +119,4 @@ def node_statistics(node: Node) -> NodeStatistics:
         heads=node.head_cache.statistics(),
         tokens=node.verifier.statistics(),
     )
+        presence=PresenceStatistics() if node.presence is None else node.presence.statistics(),

@@ -29,6 +29,8 @@ async def stop(node: Node) -> None:
             await asyncio.sleep(0)
             await node.runner.wait_empty()
     node.ticker.stop()
+    if node.presence is not None:
+        await node.presence.stop()
 
 
 async def _end_work(node: Node) -> None:

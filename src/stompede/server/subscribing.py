@@ -101,7 +101,7 @@ def _check(route: Route, invocation: Invocation) -> Awaitable[None] | None:
 def _invocation(
     session: Session, route: Route, principal: Principal | None, command: SubscribeCommand
 ) -> Invocation:
-    return Invocation(Message(route.destination, b"", None, command.headers), session, principal, route.path)
+    return Invocation(Message(route.asked_of, b"", None, command.headers), session, principal, route.path)
 
 
 def _slowly(session: Session, event: stomp.Subscribe) -> None:
@@ -274,6 +274,8 @@ def on_ack(session: Session, event: stomp.Ack | stomp.Nack) -> None:
         session.receipt(event.head)
         return
     session.error_and_end(
+    if session.node.presence is not None:
+        session.node.presence.dropped(subscription)
         Disconnects.PROTOCOL,
         "no message waits for it: no subscription has ack:client or ack:client-individual",
         receipt_id=event.head.receipt,
@@ -317,6 +319,8 @@ def suspend_guarded(session: Session) -> None:
                 Problem(
                     "token-expired",
                     "the session's token has expired: nothing more comes from here until a frame "
+            if session.node.presence is not None:
+                session.node.presence.dropped(subscription)
                     "brings a new one",
                 ),
                 subscription.destination,
@@ -326,7 +330,7 @@ def suspend_guarded(session: Session) -> None:
 def _resume(session: Session, subscription: Subscription) -> None:
     """Asks the guards again, since what they said may no longer hold, and delivers again."""
     route = session.node.routes.find("subscribe", subscription.destination)
-    invocation = Invocation(Message(route.destination, b""), session, session.principal, route.path)
+    invocation = Invocation(Message(route.asked_of, b""), session, session.principal, route.path)
 
     async def ask() -> None:
         if route.gate is not None:

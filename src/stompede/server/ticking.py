@@ -70,4 +70,6 @@ class Ticker:
             node.spawn(node.verifier.refresh(node.unix_now()), "keys could not be refreshed")
         oldest = now - node.settings.outbound_age_s
         for session in [one for one in node.blocked if one.outbox.since < oldest]:
+        if node.presence is not None:
+            node.presence.each_second(now)
             session.overflow()

@@ -1,0 +1,343 @@
+"""Who is on the destinations of this node: from subscriptions to the presence table, and from there to events.
+
+A member is on a destination while any of its sessions is subscribed to it, and for ``presence_grace_s`` afterwards: who
+reconnects, or loads a page anew, neither leaves nor joins. Sessions without a member are guests, who are counted.
+
+What changed in a turn of the loop is told to the table together, as what is true now and not as what happened: so a
+change that failed is simply told again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, final
+
+import msgspec
+import structlog
+
+from stompede.messaging.message import Message
+from stompede.registry import Change, Enter, Guests, Leave, PresenceTable, PresenceTableStatistics
+from stompede.server.presence_events import JSON, Announcer, Present, present
+from stompede.server.subscription import Subscription
+
+if TYPE_CHECKING:
+    from stompede.server.attaching import Attached
+    from stompede.server.node import Node
+    from stompede.server.session import Session
+
+log = structlog.get_logger("stompede.presence")
+_BATCH: Final = 500  # changes told to the table, and entries of dead nodes taken out, at once
+_MAX_LEAVING: Final = 100_000  # members that wait for the end of their grace; beyond it there is none
+_NO_INFO: Final = b"null"
+
+
+class PresenceStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """What `Presence.statistics` tells.
+
+    Attributes:
+        members: members times destinations with presence, on this node; those in their grace included.
+        guests: anonymous sessions times destinations with presence, on this node.
+        leaving: of the members, those in their grace.
+        told: joins and leaves published one by one.
+        withheld: joins and leaves that went into a count, because ``presence_events_per_s`` were told.
+        counted: counts published.
+        failed: updates of the table that failed and were told again, and events that the bus did not take.
+        info_refused: times that what the application tells of a member failed or was too large.
+        table: the presence table.
+    """
+
+    members: int = 0
+    guests: int = 0
+    leaving: int = 0
+    told: int = 0
+    withheld: int = 0
+    counted: int = 0
+    failed: int = 0
+    info_refused: int = 0
+    table: PresenceTableStatistics = PresenceTableStatistics(0, 0, 0)
+
+
+class _Member:
+    """A member on a destination, through this node."""
+
+    __slots__ = ("info", "leaves_at", "subscriptions")
+
+    def __init__(self) -> None:
+        self.subscriptions = 0
+        self.info = _NO_INFO
+        self.leaves_at: float | None = None
+
+
+class _Room:
+    """Who is on a destination, through this node."""
+
+    __slots__ = ("guests", "members")
+
+    def __init__(self) -> None:
+        self.members: dict[str, _Member] = {}
+        self.guests: dict[Session, int] = {}  # subscriptions of each
+
+
+@final
+class Presence:
+    """The presence of one node. There is one only where the application asks for presence.
+
+    Args:
+        node: whose subscriptions these are.
+        table: what all nodes know.
+        info: what the application tells of a member, if anything.
+    """
+
+    def __init__(self, node: Node, table: PresenceTable, info: Any) -> None:
+        self._node = node
+        self._table = table
+        self._info = info
+        self._rooms: dict[str, _Room] = {}
+        self._attending: dict[Subscription, tuple[Session, str | None]] = {}
+        self._leaving: deque[tuple[float, str, str]] = deque()
+        self._changed: dict[tuple[str, str | None], None] = {}  # not told to the table yet; `None`: guests
+        self._telling = self._keeping = False
+        self._refresh_at = 0.0
+        self._members = self._guests = self._failed = self._info_refused = 0
+        settings = node.settings
+        self._announcer = Announcer(
+            node.prefixes, settings.presence_events_per_s, node.publisher.publish_message, node.spawn
+        )
+
+    def statistics(self) -> PresenceStatistics:
+        """Figures of now and since the start."""
+        told = self._announcer
+        return PresenceStatistics(
+            self._members, self._guests, len(self._leaving), told.told, told.withheld, told.counted,
+            self._failed + told.failed, self._info_refused, self._table.statistics(),
+        )  # fmt: skip
+
+    # Life.
+
+    async def start(self) -> None:
+        """Begins this node's life in the table."""
+        await self._refresh()
+
+    async def stop(self) -> None:
+        """Lets this node's life end with the grace: members that are moved to another node do not leave meanwhile."""
+        ttl_s = max(self._node.settings.presence_grace_s, 1.0)
+        try:
+            await self._table.refresh(self._node.id, ttl_s=ttl_s, now=self._node.unix_now())
+        except Exception as error:
+            log.warning("the presence table did not take the end of this node", error=str(error))
+
+    def each_second(self, now: float) -> None:
+        """Lets those leave whose grace is over, publishes counts, and keeps this node alive in the table."""
+        self._end_graces(now)
+        self._announcer.end_second()
+        if self._changed:
+            self._tell_soon()
+        if not self._keeping:
+            self._keeping = True
+            self._node.spawn(self._keep_alive(now), "the presence table failed")
+
+    async def _keep_alive(self, now: float) -> None:
+        try:
+            if now >= self._refresh_at:
+                await self._refresh()
+            for outcome in await self._table.expire(limit=_BATCH, now=self._node.unix_now()):
+                self._announcer.announce(outcome)
+        finally:
+            self._keeping = False
+
+    async def _refresh(self) -> None:
+        ttl_s = self._node.settings.presence_ttl_s
+        known = await self._table.refresh(self._node.id, ttl_s=ttl_s, now=self._node.unix_now())
+        self._refresh_at = self._node.now() + ttl_s / 3
+        if not known:
+            for destination, room in self._rooms.items():
+                self._changed.update(dict.fromkeys((destination, user) for user in room.members))
+                if room.guests:
+                    self._changed[destination, None] = None
+            if self._changed:
+                self._tell_soon()
+
+    # Subscriptions.
+
+    def attached(self, session: Session, subscription: Subscription, outcome: Attached) -> Attached:
+        """A subscription to a topic or queue has begun; returns what its RECEIPT waits for and says."""
+        if session.closed:
+            return outcome
+        destination = subscription.destination
+        if self._node.routes.spoken_of(destination) is not None:
+            return self._present_first(session, subscription, outcome)
+        if self._node.routes.has_presence(destination) and subscription not in self._attending:
+            self._enter(session, subscription)
+        return outcome
+
+    def dropped(self, subscription: Subscription) -> None:
+        """A subscription ended, or is suspended."""
+        attending = self._attending.pop(subscription, None)
+        if attending is not None:
+            self._leave(subscription.destination, *attending)
+
+    def logged_in(self, session: Session) -> None:
+        """An anonymous session is a member's from now on: a guest leaves, and the member enters."""
+        for subscription in session.subscriptions.values():
+            if subscription in self._attending:
+                self.dropped(subscription)
+                self._enter(session, subscription)
+
+    def _enter(self, session: Session, subscription: Subscription) -> None:
+        destination, principal = subscription.destination, session.principal
+        user = None if principal is None else principal.name
+        self._attending[subscription] = (session, user)
+        room = self._rooms.get(destination)
+        if room is None:
+            room = self._rooms[destination] = _Room()
+        if user is None:
+            room.guests[session] = room.guests.get(session, 0) + 1
+            if room.guests[session] == 1:
+                self._guests += 1
+                self._note(destination, None)
+            return
+        member = room.members.get(user)
+        if member is None:
+            member = room.members[user] = _Member()
+            self._members += 1
+        member.subscriptions += 1
+        member.leaves_at = None
+        if member.subscriptions == 1:
+            member.info = self._info_of(session, destination)
+            self._note(destination, user)
+
+    def _leave(self, destination: str, session: Session, user: str | None) -> None:
+        room = self._rooms[destination]
+        if user is None:
+            room.guests[session] -= 1
+            if not room.guests[session]:
+                del room.guests[session]
+                self._guests -= 1
+                self._tidy(destination, room)
+                self._note(destination, None)
+            return
+        member = room.members[user]
+        member.subscriptions -= 1
+        if member.subscriptions:
+            return
+        grace_s = self._node.settings.presence_grace_s
+        if not grace_s or len(self._leaving) >= _MAX_LEAVING:
+            self._gone(destination, room, user)
+            return
+        member.leaves_at = self._node.now() + grace_s
+        self._leaving.append((member.leaves_at, destination, user))
+
+    def _end_graces(self, now: float) -> None:
+        while self._leaving and self._leaving[0][0] <= now:
+            due, destination, user = self._leaving.popleft()
+            room = self._rooms.get(destination)
+            member = None if room is None else room.members.get(user)
+            if room is not None and member is not None and member.leaves_at == due:
+                self._gone(destination, room, user)
+
+    def _gone(self, destination: str, room: _Room, user: str) -> None:
+        del room.members[user]
+        self._members -= 1
+        self._tidy(destination, room)
+        self._note(destination, user)
+
+    def _tidy(self, destination: str, room: _Room) -> None:
+        if not room.members and not room.guests:
+            del self._rooms[destination]
+
+    def _info_of(self, session: Session, destination: str) -> bytes:
+        """What is told of a member; nothing where that fails: who is there matters more."""
+        if self._info is None:
+            return _NO_INFO
+        allowed = self._node.settings.presence_info_bytes
+        try:
+            info = msgspec.json.encode(self._info(session, destination))
+        except Exception as error:
+            self._info_refused += 1
+            self._node.problems.log_failure(session, error, destination, "presence info failed")
+            return _NO_INFO
+        if len(info) > allowed:
+            self._info_refused += 1
+            log.warning(
+                "presence info is too large, so nothing is told of the member",
+                session=session.id, destination=destination, bytes=len(info), presence_info_bytes=allowed,
+            )  # fmt: skip
+            return _NO_INFO
+        return info
+
+    # The table.
+
+    def _note(self, destination: str, user: str | None) -> None:
+        self._changed[destination, user] = None
+        self._tell_soon()
+
+    def _tell_soon(self) -> None:
+        if not self._telling:
+            self._telling = True
+            self._node.spawn(self._tell(), "the presence table failed")
+
+    async def _tell(self) -> None:
+        """Tells the table what changed, a part at a time; what it does not take is told again a second later."""
+        try:
+            while self._changed:
+                keys = list(islice(self._changed, _BATCH))
+                for key in keys:
+                    del self._changed[key]
+                if not await self._update(keys):
+                    self._refresh_at = 0.0
+                    return
+                await asyncio.sleep(0)
+        finally:
+            self._telling = False
+
+    async def _update(self, keys: list[tuple[str, str | None]]) -> bool:
+        """Returns whether the table knows this node."""
+        node = self._node
+        outcomes = None
+        try:
+            changes = [self._now(destination, user) for destination, user in keys]
+            outcomes = await self._table.update(node.id, changes, now=node.unix_now())
+        finally:
+            if outcomes is None:
+                self._failed += 1
+                self._changed.update(dict.fromkeys(keys))
+        if outcomes is None:
+            return False
+        for outcome in outcomes:
+            self._announcer.announce(outcome)
+        return True
+
+    def _now(self, destination: str, user: str | None) -> Change:
+        room = self._rooms.get(destination)
+        if user is None:
+            return Guests(destination, 0 if room is None else len(room.guests))
+        member = None if room is None else room.members.get(user)
+        return Leave(destination, user) if member is None else Enter(destination, user, member.info)
+
+    # Who is there.
+
+    async def present(self, destination: str, limit: int) -> Present:
+        """Who is on a destination: at most ``limit`` members, and how many there are."""
+        now = self._node.unix_now()
+        members = await self._table.members(destination, limit=limit, now=now)
+        return present(members, await self._table.count(destination, now=now))
+
+    async def count(self, destination: str) -> int:
+        """How many are on a destination, members and guests."""
+        return (await self._table.count(destination, now=self._node.unix_now())).everybody
+
+    async def _present_first(
+        self, session: Session, subscription: Subscription, outcome: Attached
+    ) -> Mapping[str, str]:
+        """Who subscribes to the changes is told first what they change."""
+        said = outcome if isinstance(outcome, Mapping) else await outcome
+        destination = self._node.routes.spoken_of(subscription.destination)
+        assert destination is not None
+        limit = self._node.settings.presence_listed
+        body = msgspec.json.encode(await self.present(destination, limit))
+        if not session.closed and session.subscriptions.get(subscription.id) is subscription:
+            session.deliver(subscription, Message(subscription.destination, body, JSON))
+        return said
