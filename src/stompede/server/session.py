@@ -11,6 +11,7 @@ socket is not read: the client feels it, nobody else does.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -20,12 +21,23 @@ from stompede._types import NO_HEADERS, Principal
 from stompede.errors import SessionClosedError
 from stompede.messaging.message import Message
 from stompede.messaging.session import StompSession
-from stompede.server import connecting, credentials, disconnecting, sending, silence, subscribing
+from stompede.server import (
+    acknowledging,
+    connecting,
+    credentials,
+    disconnecting,
+    sending,
+    silence,
+    subscribing,
+    transactions,
+)
+from stompede.server.acks import Ledger, direct_ack
 from stompede.server.answers import MAX_WAITING_BYTES
 from stompede.server.disconnects import Disconnect, Disconnects
 from stompede.server.outbox import Offer, Outbox
 from stompede.server.rates import TokenBucket
 from stompede.server.subscription import Subscription
+from stompede.server.temporary import Own
 from stompede.server.topics import is_text
 from stompede.transports.base import Transport
 from stompede.wire import stomp
@@ -42,9 +54,9 @@ class Session(StompSession):
 
     __slots__ = (
         "_answers", "_bucket", "_processing", "answered", "asked", "busy", "closed", "connected",
-        "credentials_deadline", "doing", "ended", "generation", "inflow", "last_seen", "node", "outbox", "proof",
-        "rate", "reading_paused", "slowed_until", "started", "subscriptions", "told_of_errors",
-        "transport", "user_subscriptions", "wire",
+        "credentials_deadline", "doing", "ended", "generation", "inflow", "last_seen", "ledger", "node", "outbox",
+        "proof", "rate", "reading_paused", "slowed_until", "started", "subscriptions", "temporary", "told_of_errors",
+        "transactions", "transport", "user_subscriptions", "wire",
     )  # fmt: skip
 
     def __init__(self, node: Node, transport: Transport, session_id: str) -> None:
@@ -62,6 +74,9 @@ class Session(StompSession):
         )
         self.subscriptions: dict[str, Subscription] = {}
         self.user_subscriptions: dict[str, list[Subscription]] | None = None
+        self.ledger: Ledger | None = None
+        self.transactions: dict[str, transactions.Transaction] | None = None
+        self.temporary: Own | None = None
         self.connected = False
         self.closed = False
         self.ended: Disconnect | None = None
@@ -162,6 +177,20 @@ class Session(StompSession):
         self.busy = True
         self.node.runner.start(coro, finished)
 
+    def wait_for(
+        self, future: asyncio.Future[Any], done: Callable[[Any, BaseException | None], None]
+    ) -> None:
+        """Like `run`, for what somebody else works on already."""
+
+        def finished(_: object) -> None:
+            self.busy = False
+            error = future.exception()
+            done(None if error else future.result(), error)
+            self.go_on()
+
+        self.busy = True
+        future.add_done_callback(finished)
+
     def go_on(self) -> None:
         """Handles what came in meanwhile, unless something else keeps the session busy."""
         if not self.busy and not self._processing and not self.closed:
@@ -171,7 +200,8 @@ class Session(StompSession):
 
     def write_frame(self, frame: bytes, text: bool = True) -> None:
         """Sends one STOMP frame that may not be dropped, at the end of this turn of the loop."""
-        data = self.transport.framing.header(len(frame), text) + frame
+        framing = self.transport.framing
+        data = framing.header(len(frame), text) + frame + framing.trailer
         answers = self._answers
         if answers is None:
             self._answers = [data]
@@ -196,16 +226,17 @@ class Session(StompSession):
         if self.outbox.send(data) is Offer.OVERFLOW:
             self.overflow()
 
-    def receipt(self, head: stomp.Head) -> None:
+    def receipt(self, head: stomp.Head, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """Sends the RECEIPT that a frame asked for, if it did."""
         if head.receipt is not None and not self.closed:
-            self.write_frame(self.wire.send_receipt(head.receipt))
+            self.write_frame(self.wire.send_receipt(head.receipt, headers))
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Sends a MESSAGE on one subscription, directly."""
         given = subscription.id if subscription.id_given else None
         message_id = self.node.hub.next_message_id()
-        frame = self.wire.send_message(message, message_id=message_id, subscription=given)
+        ack = None if subscription.ack == "auto" else direct_ack(self, subscription, message_id)
+        frame = self.wire.send_message(message, message_id=message_id, subscription=given, ack=ack)
         self.write_frame(frame, is_text(message.body))
 
     def deliver_to_user(self, message: Message) -> int:
@@ -280,6 +311,9 @@ class Session(StompSession):
         self.outbox.drain()
         if not self.outbox.blocked:
             self.node.unblocked(self)
+            if self.ledger is not None:
+                self.ledger.ready()
+            self.node.recoverer.unblocked(self)
 
     def overflow(self) -> None:
         """Too much waits for this client, or for too long."""
@@ -377,7 +411,9 @@ class Session(StompSession):
             raise SessionClosedError(f"session {self.id} has ended")
 
 
-_VIOLATIONS: Final = {row.code: row for row in (Disconnects.NOT_UTF8, Disconnects.TOO_BIG)}
+_VIOLATIONS: Final = {
+    row.code: row for row in (Disconnects.NOT_UTF8, Disconnects.NOT_TEXT, Disconnects.TOO_BIG)
+}
 
 
 def _told(row: Disconnects) -> dict[str, str]:
@@ -391,10 +427,10 @@ _ON_EVENT: Final[Mapping[type, Callable[[Session, Any], None]]] = {
     stomp.Unsubscribe: subscribing.on_unsubscribe,
     stomp.Connect: connecting.on_connect,
     stomp.Disconnect: disconnecting.on_disconnect,
-    stomp.Ack: subscribing.on_ack,
-    stomp.Nack: subscribing.on_ack,
-    stomp.Begin: sending.on_transaction,
-    stomp.Commit: sending.on_transaction,
-    stomp.Abort: sending.on_transaction,
+    stomp.Ack: acknowledging.on_ack,
+    stomp.Nack: acknowledging.on_ack,
+    stomp.Begin: transactions.on_begin,
+    stomp.Commit: transactions.on_commit,
+    stomp.Abort: transactions.on_abort,
     stomp.Violation: Session.violation,
 }

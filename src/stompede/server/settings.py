@@ -19,6 +19,12 @@ MIB: Final = 1024 * 1024
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 Names = Annotated[tuple[str, ...], NoDecode]
+SockJsTransport = Literal[
+    "websocket", "xhr-streaming", "xhr-polling", "eventsource", "htmlfile", "jsonp-polling", "iframe"
+]
+_LISTS: Final = (
+    "endpoints", "app_prefixes", "allowed_origins", "trusted_proxies", "jwt_algorithms", "sockjs_transports",
+)  # fmt: skip
 
 
 class Settings(BaseSettings):
@@ -34,7 +40,12 @@ class Settings(BaseSettings):
         ("/app",), description="Destination prefixes that go to the application's handlers."
     )
     topic_prefix: str = Field("/topic", description="Prefix of group messages.")
-    queue_prefix: str = Field("/queue", description="Prefix of individual messages.")
+    queue_prefix: str = Field(
+        "/queue", description="Prefix of queues, whose messages wait until one consumer has taken them."
+    )
+    temp_queue_prefix: str = Field(
+        "/temp-queue", description="Prefix of temporary queues, which end with the session that named them."
+    )
     session_prefix: str = Field("/session", description="Prefix of user destinations that mean one session.")
     user_prefix: str = Field(
         "/user", description="Prefix of user destinations that mean all sessions of one principal."
@@ -51,6 +62,21 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None,
         description="WebSocket URL under which clients reach this node; by default made from host and port.",
+    )
+    sockjs_transports: Annotated[tuple[SockJsTransport, ...], NoDecode] = Field(
+        ("websocket", "xhr-streaming", "xhr-polling", "eventsource"),
+        description="Transports that SockJS may use at each endpoint, by the names that sockjs-client gives them. "
+        "There are also `htmlfile`, `jsonp-polling` and `iframe`, for browsers of long ago. Without any, the endpoints "
+        "speak WebSocket only.",
+    )
+    sockjs_cookie: bool = Field(
+        False,
+        description="Whether SockJS sets the cookie `JSESSIONID`, by which some load balancers keep a client on its "
+        "node.",
+    )
+    sockjs_client_url: str = Field(
+        "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js",
+        description="Where SockJS's iframe page loads sockjs-client from.",
     )
     tcp_port: int | None = Field(
         None,
@@ -82,32 +108,6 @@ class Settings(BaseSettings):
         600, description="Life of an entry of the routing table that nobody renews, in seconds."
     )
 
-    # Who may come in.
-    anonymous: bool = Field(True, description="Whether a session without a login may exist.")
-    jwt_algorithms: Names = Field(
-        ("HS256",),
-        description="Algorithms that tokens may be signed with; any of HS256, RS256, ES256, EdDSA.",
-    )
-    jwt_secret: str | None = Field(
-        None,
-        repr=False,
-        description="Shared secret for HS256, at least 32 bytes.",
-        json_schema_extra={"secret": True},
-    )
-    jwt_public_key: Path | None = Field(
-        None, description="PEM file with the public key for RS256, ES256 or EdDSA."
-    )
-    jwt_jwks_file: Path | None = Field(None, description="JWKS file; read again when it changes.")
-    jwt_jwks_url: str | None = Field(
-        None, description="JWKS URL; fetched again when a token names an unknown key."
-    )
-    jwt_issuer: str | None = Field(None, description="Required `iss` of tokens.")
-    jwt_audience: str | None = Field(None, description="Required `aud` of tokens.")
-    jwt_leeway_s: float = Field(
-        0.0, ge=0, le=300, description="Clock difference that is forgiven, in seconds."
-    )
-    token_ttl_s: Seconds = Field(3600, description="Life of the tokens that this node issues, in seconds.")
-    token_cache: Positive = Field(100_000, description="Verified tokens remembered until they expire.")
     presence_grace_s: float = Field(
         5,
         ge=0,
@@ -136,6 +136,32 @@ class Settings(BaseSettings):
         description="How long the members of a node that crashed are still thought to be there, in seconds.",
     )
 
+    # Who may come in.
+    anonymous: bool = Field(True, description="Whether a session without a login may exist.")
+    jwt_algorithms: Names = Field(
+        ("HS256",),
+        description="Algorithms that tokens may be signed with; any of HS256, RS256, ES256, EdDSA.",
+    )
+    jwt_secret: str | None = Field(
+        None,
+        repr=False,
+        description="Shared secret for HS256, at least 32 bytes.",
+        json_schema_extra={"secret": True},
+    )
+    jwt_public_key: Path | None = Field(
+        None, description="PEM file with the public key for RS256, ES256 or EdDSA."
+    )
+    jwt_jwks_file: Path | None = Field(None, description="JWKS file; read again when it changes.")
+    jwt_jwks_url: str | None = Field(
+        None, description="JWKS URL; fetched again when a token names an unknown key."
+    )
+    jwt_issuer: str | None = Field(None, description="Required `iss` of tokens.")
+    jwt_audience: str | None = Field(None, description="Required `aud` of tokens.")
+    jwt_leeway_s: float = Field(
+        0.0, ge=0, le=300, description="Clock difference that is forgiven, in seconds."
+    )
+    token_ttl_s: Seconds = Field(3600, description="Life of the tokens that this node issues, in seconds.")
+    token_cache: Positive = Field(100_000, description="Verified tokens remembered until they expire.")
     token_grace_s: float = Field(
         30,
         ge=0,
@@ -176,6 +202,17 @@ class Settings(BaseSettings):
         description="Time without any byte from a client that negotiated no heart-beats. A WebSocket ping is sent at "
         "half of it, so that only dead connections are closed.",
     )
+    sockjs_heart_beat_s: Seconds = Field(
+        25,
+        le=3600,
+        description="Time after which SockJS sends a heart-beat where nothing else was sent; less than proxies let a "
+        "response be silent.",
+    )
+    sockjs_disconnect_delay_s: Seconds = Field(
+        5,
+        le=3600,
+        description="How long a SockJS session lives while no request of its client waits for messages.",
+    )
     close_timeout_s: Seconds = Field(
         5, description="Time a peer has to take the last bytes and close its side."
     )
@@ -193,10 +230,33 @@ class Settings(BaseSettings):
     max_message_bytes: Positive = Field(
         512 * KIB, description="One WebSocket message; it may carry a part of a frame, or several."
     )
+    sockjs_max_post_bytes: Positive = Field(
+        1 * MIB, description="Body of one request by which SockJS brings messages; JSON makes them longer."
+    )
+    sockjs_stream_bytes: Positive = Field(
+        128 * KIB,
+        description="Bytes after which SockJS ends a streaming response and the client asks for the next; browsers "
+        "keep all of a response in memory.",
+    )
     max_destination_bytes: Positive = Field(
         512, description="Length of a destination, and of a subscription id."
     )
     max_subscriptions: Positive = Field(1000, description="Subscriptions of one session.")
+    prefetch: Positive = Field(
+        32,
+        description="Messages that a subscription with `ack:client` or `ack:client-individual` gets before it has "
+        "acknowledged the first of them, where its `prefetch-count` says nothing else.",
+    )
+    max_prefetch: Positive = Field(1000, description="Largest `prefetch-count` of a subscription.")
+    max_transactions: Positive = Field(100, description="Open transactions of one session.")
+    max_transaction_frames: Positive = Field(1000, description="Frames of one transaction.")
+    max_transaction_bytes: Positive = Field(
+        1 * MIB, description="Bodies and headers of the messages in one transaction together."
+    )
+    max_wildcard_subscriptions: Positive = Field(
+        100,
+        description="Of those, subscriptions to topics with wildcards: each of them may bring a great many messages.",
+    )
     max_sends_per_s: int = Field(
         0,
         ge=0,
@@ -242,21 +302,25 @@ class Settings(BaseSettings):
     )
     max_topics: Positive = Field(
         1_000_000, description="Destinations with at least one subscriber on this node."
-    prefetch: Positive = Field(
-        32,
-        description="Messages that a subscription with `ack:client` or `ack:client-individual` gets before it has "
-        "acknowledged the first of them, where its `prefetch-count` says nothing else.",
     )
-    max_prefetch: Positive = Field(1000, description="Largest `prefetch-count` of a subscription.")
-    max_transactions: Positive = Field(100, description="Open transactions of one session.")
-    max_transaction_frames: Positive = Field(1000, description="Frames of one transaction.")
-    max_transaction_bytes: Positive = Field(
-        1 * MIB, description="Bodies and headers of the messages in one transaction together."
+    history_destinations: Positive = Field(
+        100_000,
+        description="Destinations whose history is kept in memory; beyond it the one that was silent for the longest "
+        "time is forgotten.",
     )
-    max_wildcard_subscriptions: Positive = Field(
+    history_bytes: Positive = Field(
+        256 * MIB,
+        description="Bytes of all histories in memory; beyond it whole histories are forgotten, those that were "
+        "silent for the longest time first.",
+    )
+    max_recoveries: Positive = Field(
         100,
-        description="Of those, subscriptions to topics with wildcards: each of them may bring a great many messages.",
+        description="Subscriptions that read missed messages from a history at once; further ones wait their turn.",
     )
+    max_queues: Positive = Field(
+        10_000,
+        description="Queues with messages, and queues with consumers on this node. What one queue may hold is said by "
+        "`app.destination`.",
     )
     max_handlers: Positive = Field(
         1000, description="Handlers that wait for something at once; further sessions wait their turn."
@@ -289,7 +353,7 @@ class Settings(BaseSettings):
     @classmethod
     def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
         """A list may be written with commas, as environment variables need it."""
-        for name in ("endpoints", "app_prefixes", "allowed_origins", "trusted_proxies", "jwt_algorithms"):
+        for name in _LISTS:
             value = values.get(name)
             if isinstance(value, str):
                 values[name] = tuple(part.strip() for part in value.split(",") if part.strip())

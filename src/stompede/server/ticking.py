@@ -65,11 +65,13 @@ class Ticker:
     def _each_second(self, now: float) -> None:
         node = self._node
         node.runner.expire(self._loop.time())
+        node.queues.each_second()
+        node.histories.store.tidy(now)
         node.verifier.tick(node.unix_now())
         if node.verifier.refresh_due(node.unix_now()):
             node.spawn(node.verifier.refresh(node.unix_now()), "keys could not be refreshed")
-        oldest = now - node.settings.outbound_age_s
-        for session in [one for one in node.blocked if one.outbox.since < oldest]:
         if node.presence is not None:
             node.presence.each_second(now)
+        oldest = now - node.settings.outbound_age_s
+        for session in [one for one in node.blocked if one.outbox.since < oldest]:
             session.overflow()
