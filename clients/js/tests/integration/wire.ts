@@ -26,8 +26,8 @@ export function client(options: Partial<ClientOptions> = {}, port = new URL(inje
 export class Wire {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
-  /** From now on a connection breaks after so many bytes from the node. */
-  cutAfter = Infinity;
+  /** How many bytes from the node a new connection lives for. */
+  life: () => number = () => Infinity;
   cuts = 0;
 
   constructor() {
@@ -54,7 +54,7 @@ export class Wire {
     const pair = [near, dial(Number(port), hostname)] as const;
     const [, far] = pair;
     this.#pairs.add(pair);
-    let left = this.cutAfter;
+    let left = this.life();
     near.on("data", (data) => far.write(data));
     far.on("data", (data) => {
       near.write(data.subarray(0, left));
