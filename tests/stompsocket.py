@@ -161,13 +161,15 @@ class StompSocket:
         return self
 
     def _response(self) -> Response | None:
+        response = None
         for event in self.protocol.events_received():
             if isinstance(event, Response):
-                return event
-            self._take(event)
-        if self._eof:
+                response = event
+            else:
+                self._take(event)
+        if response is None and self._eof:
             raise self.protocol.handshake_exc or Closed(None, "closed within the handshake")
-        return None
+        return response
 
     async def __aenter__(self) -> Self:
         return self

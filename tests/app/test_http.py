@@ -221,9 +221,9 @@ async def test_websocket_routes_of_the_application_work_on_the_same_port(serve: 
     await client.settle()
 
 
-async def test_an_http_request_to_an_endpoint_is_no_crash(serve: Serve) -> None:
+async def test_an_http_request_to_an_endpoint_is_greeted(serve: Serve) -> None:
     served = await serve()
-    assert (await get(f"{served.http}/stomp")).status_code in (400, 404, 426)
+    assert (await get(f"{served.http}/stomp")).text == "Welcome to SockJS!\n"
 
 
 async def test_several_endpoints_are_the_same_node(serve: Serve) -> None:

@@ -258,6 +258,8 @@ COVERED_ELSEWHERE = {
     "max_sends_burst": "test_server_rates", "max_inbound_bytes_per_s": "test_server_rates",
     "max_connects_per_address_per_s": "test_server_rates", "max_handshakes": "test_server_rates",
     "shutdown_timeout_s": "test_stopping", "token_grace_s": "test_server_tokens",
+    "sockjs_heart_beat_s": "test_sockjs_limits", "sockjs_disconnect_delay_s": "test_sockjs_limits",
+    "sockjs_max_post_bytes": "test_sockjs_limits", "sockjs_stream_bytes": "test_sockjs_limits",
     "route_ttl_s": "registry", "token_ttl_s": "auth", "jwt_leeway_s": "auth",
 }  # fmt: skip
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
+from urllib.parse import unquote_to_bytes
 
 from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponse
 from picows.common import WSUpgradeResponseWithListener
@@ -22,6 +24,10 @@ from stompede.transports.handshake import HandshakeRefused, Rules, admit
 from stompede.transports.websocket import WebSocketConnection
 
 logger = logging.getLogger(__name__)
+
+_CONNECTION: Final = re.compile(rb"\r\nconnection:[^\r]*", re.IGNORECASE)
+_DRAFT: Final = re.compile(rb"\r\nsec-websocket-version: *[78](?=\r)", re.IGNORECASE)
+_DRAFT_ORIGIN: Final = re.compile(rb"\r\nsec-websocket-origin:", re.IGNORECASE)
 
 
 class _Faults:
@@ -63,9 +69,8 @@ class _Faults:
 
 
 def websocket_protocol(
-    acceptor: Acceptor,
+    acceptor_at: Callable[[str], Acceptor | None],
     *,
-    endpoints: frozenset[str],
     rules: Rules,
     max_message_bytes: int,
     close_timeout_s: float,
@@ -74,8 +79,7 @@ def websocket_protocol(
     """Builds the class for uvicorn's ``ws`` option.
 
     Args:
-        acceptor: decides about new connections.
-        endpoints: paths that are served here.
+        acceptor_at: who decides about new connections at a path; ``None`` for one that is not served here.
         rules: origins and proxies.
         max_message_bytes: largest WebSocket message.
         close_timeout_s: time for the peer to answer our close frame.
@@ -89,10 +93,9 @@ def websocket_protocol(
         socket = protocol.transport.underlying_transport
         peer = socket.get_extra_info("peername")
         try:
-            if request.path.partition(b"?")[0].decode("latin-1") not in endpoints:
-                raise HandshakeRefused(
-                    404, f"no WebSocket is served here; the endpoints are {', '.join(sorted(endpoints))}"
-                )
+            acceptor = acceptor_at(_path_of(request.path))
+            if acceptor is None:
+                raise HandshakeRefused(404, "no WebSocket is served here; see the setting endpoints")
             admitted = admit(headers, peer[0] if peer else "", protocol.transport.is_secure, rules)
             busy = acceptor.refuse(admitted.address)
             if busy is not None:
@@ -127,13 +130,16 @@ def websocket_protocol(
 
         def data_received(self, data: bytes) -> None:
             """Takes the bytes of the request, which uvicorn has read already."""
-            path = data[: data.find(b"\r\n")].split(b" ")[1].partition(b"?")[0].decode("latin-1")
-            if path in endpoints or fallback is None:
+            method, target = data[: data.find(b"\r\n")].split(b" ")[:2]
+            if acceptor_at(_path_of(target)) is not None or fallback is None:
                 del self._uvicorn
+                if method != b"GET":
+                    self._refuse(b"405 Method Not Allowed\r\nAllow: GET")
+                    return
                 try:
-                    self._begin(data)
+                    self._begin(_as_picows_wants(data))
                 except UnicodeError:  # of picows' answer to a header that is not UTF-8
-                    self._refuse()
+                    self._refuse(b"400 Bad Request")
             else:
                 self._hand_over(data)
 
@@ -145,9 +151,9 @@ def websocket_protocol(
                 data = data[len(part) :]
                 self.buffer_updated(len(part))
 
-        def _refuse(self) -> None:
+        def _refuse(self, status: bytes) -> None:
             socket = self.transport.underlying_transport
-            socket.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            socket.write(b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
             socket.close()
 
         def _hand_over(self, data: bytes) -> None:
@@ -163,3 +169,18 @@ def websocket_protocol(
             protocol.data_received(data)
 
     return cast("type[asyncio.Protocol]", UpgradedConnection)
+
+
+def _as_picows_wants(request: bytes) -> bytes:
+    """The head of an upgrade with what uvicorn has checked already in the one form that picows knows: browsers send
+    ``Connection: keep-alive, Upgrade``, and the drafts 7 to 12 differ from RFC 6455 in the name of one header alone.
+    """
+    request = _CONNECTION.sub(b"\r\nconnection: Upgrade", request)
+    if _DRAFT.search(request):
+        request = _DRAFT.sub(b"\r\nsec-websocket-version: 13", request)
+        request = _DRAFT_ORIGIN.sub(b"\r\norigin:", request)
+    return request
+
+
+def _path_of(target: bytes) -> str:
+    return unquote_to_bytes(target.partition(b"?")[0]).decode("utf-8", "replace")

@@ -20,6 +20,21 @@ _CROWD: Final = (
 _TOO_EARLY: Final = "Data follows the WebSocket handshake before its answer was sent."
 
 
+class _UnknownLength(int):
+    """The length of a body that ends with its connection, in a place where uvicorn counts what is left of it."""
+
+    def __lt__(self, other: int) -> bool:
+        return False
+
+    def __sub__(self, other: int) -> _UnknownLength:
+        return self
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = int.__hash__
+
+
 def http_protocol(
     handshake_timeout_s: float, *, max_handshakes: int, refused: Callable[[], None]
 ) -> type[asyncio.Protocol]:
@@ -28,7 +43,10 @@ def http_protocol(
     uvicorn waits without end for the head of a request once its first byte is there, and takes any length of it;
     here the connection is closed when the head, of a WebSocket handshake or any other request, is not complete
     in time or is too long. uvicorn drops what stands behind a handshake in the same read; here such a handshake is
-    refused with 400, since a client must wait for the answer (RFC 6455 section 4.1).
+    refused with 400, since a client must wait for the answer (RFC 6455 section 4.1). uvicorn sends chunks to clients of
+    HTTP/1.0, too, which cannot read them (RFC 9112 section 6.1); here the end of the connection ends such a response.
+
+    An application finds the extension ``stompede.abort`` in the scope: a function that closes the connection at once.
 
     Args:
         handshake_timeout_s: seconds from the accepted connection, or from the first byte of a further request,
@@ -68,6 +86,13 @@ def http_protocol(
             self._stop_timer()
             self._head_bytes = 0
             super().on_headers_complete()
+            cycle = self.cycle
+            if cycle is not None and cycle.scope is self.scope:  # not for an upgrade
+                extensions = cast(dict[str, Any], self.scope.setdefault("extensions", {}))
+                extensions["stompede.abort"] = self.transport.abort
+                if self.scope["http_version"] == "1.0":
+                    cycle.chunked_encoding = False
+                    cycle.expected_content_length = _UnknownLength()
 
         def on_body(self, body: bytes) -> None:
             self._head_bytes = 0
