@@ -11,6 +11,7 @@ from typing import Any, TypeVar, final
 import structlog
 from fastapi import FastAPI
 
+from stompede._app.endpoints import endpoints_of
 from stompede._app.http import install_routes
 from stompede._app.registration import Registrations
 from stompede._app.tcp import serving_tcp
@@ -72,6 +73,7 @@ class Stompede(Registrations):
                 f"trusted_proxies: {error}; give addresses or networks like 10.0.0.0/8"
             ) from None
         super().__init__(fastapi or FastAPI(title=title, version=version), own, title, version)
+        self._endpoints = endpoints_of(own, self, self._rules)
         self._node: Node | None = None
         self._issuer: TokenIssuer | None = None
         self._routing = ClockedRoutes(MemoryRoutingTable(), ttl_s=own.route_ttl_s, clock=time.time)
@@ -268,6 +270,7 @@ class Stompede(Registrations):
                     finally:
                         await node.stop()
             finally:
+                self._endpoints.close()
                 self._node = None
                 self._pool.close()
                 self._pool = None
@@ -296,13 +299,13 @@ class Stompede(Registrations):
         """The ASGI application."""
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
-        elif scope["type"] == "websocket" and scope["path"] in self.settings.endpoints:
+        elif scope["type"] == "websocket" and (acceptor := self._endpoints.websocket(scope["path"])):
             await serve_asgi(
-                self, scope, receive, send, rules=self._rules,
+                acceptor, scope, receive, send, rules=self._rules,
                 max_message_bytes=self.settings.max_message_bytes,
                 close_timeout_s=self.settings.close_timeout_s,
             )  # fmt: skip
-        else:
+        elif scope["type"] != "http" or not await self._endpoints.serve_http(scope, receive, send):
             await self.fastapi(scope, receive, send)
 
     async def _lifespan(self, scope: Any, receive: Any, send: Any) -> None:

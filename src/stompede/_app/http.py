@@ -31,7 +31,7 @@ def install_routes(app: Stompede) -> None:
     own = {route.path for route in router.routes if hasattr(route, "path")} | set(app.settings.endpoints)
     for route in app.fastapi.routes:
         path = getattr(route, "path", None)
-        if path in own:
+        if path in own or (path is not None and app._endpoints.http(path) is not None):
             raise ConfigurationError(
                 f"path {path} is a route of your FastAPI application and one of Stompede's own; "
                 "rename yours, or the WebSocket endpoint by the setting endpoints"

@@ -118,8 +118,7 @@ def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | N
     settings = app.settings
     app._certificate = None if certfile is None else (certfile, keyfile)
     websocket = websocket_protocol(
-        app,
-        endpoints=frozenset(settings.endpoints),
+        app._endpoints.websocket,
         rules=app._rules,
         max_message_bytes=settings.max_message_bytes,
         close_timeout_s=settings.close_timeout_s,

@@ -35,6 +35,9 @@ class Disconnects(enum.Enum):
     LOST = Disconnect(1006, "connection-lost", True, "The connection broke without a close frame.")
     PROTOCOL = Disconnect(1002, "protocol-error", False, "The client broke a rule of WebSocket or STOMP.")
     NOT_UTF8 = Disconnect(1007, "invalid-text", False, "A WebSocket text message was not UTF-8.")
+    NOT_TEXT = Disconnect(
+        1003, "text-only", False, "A message for a SockJS client is not UTF-8; SockJS carries text only."
+    )
     TOO_BIG = Disconnect(1009, "message-too-big", False, "A message is larger than `max_message_bytes`.")
     INTERNAL = Disconnect(
         1011, "internal-error", True, "The node failed in a way that it did not expect; its log says how."
