@@ -52,8 +52,8 @@ class ConnectionEvents(Protocol):
         """A MESSAGE arrived."""
         ...
 
-    def on_receipt(self, receipt: str) -> None:
-        """A RECEIPT arrived."""
+    def on_receipt(self, receipt: str, headers: Mapping[str, str]) -> None:
+        """A RECEIPT arrived, and said this besides."""
         ...
 
     def on_paused(self) -> None:
@@ -208,8 +208,8 @@ class Connection:
         match event:
             case stomp.MessageReceived(headers=headers, body=body):
                 self._events.on_message(headers, body)
-            case stomp.Receipt(receipt_id=receipt):
-                self._on_receipt(receipt)
+            case stomp.Receipt(receipt_id=receipt, headers=headers):
+                self._on_receipt(receipt, headers)
             case stomp.Connected():
                 self._on_connected(event)
             case stomp.ErrorReceived():
@@ -220,12 +220,12 @@ class Connection:
             case _:
                 assert_never(event)
 
-    def _on_receipt(self, receipt: str) -> None:
+    def _on_receipt(self, receipt: str, headers: Mapping[str, str]) -> None:
         if receipt == self._farewell_receipt:
             self.farewell = True
             self._on_change()
         else:
-            self._events.on_receipt(receipt)
+            self._events.on_receipt(receipt, headers)
 
     def _on_connected(self, event: stomp.Connected) -> None:
         if not self._welcomed.done():

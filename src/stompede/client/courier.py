@@ -24,6 +24,7 @@ from typing import Final, Protocol, final
 
 import msgspec
 
+from stompede._types import NO_HEADERS
 from stompede.client.changes import Changes
 from stompede.client.frames import InFlight, Outgoing, Recent, SendQueue
 from stompede.client.standing import Standing
@@ -34,6 +35,7 @@ logger: Final = logging.getLogger("stompede.client")
 
 EXPIRED: Final = "token-expired"
 NO_REPLY: Final = "no-reply"
+LOST: Final = "messages-lost"
 
 
 class Wire(Protocol):
@@ -259,14 +261,16 @@ class Courier:
             self._unconfirmed.add(frame.receipt)
         self._write(frame)
 
-    def _answered(self, frame: Outgoing, error: RequestError | None) -> None:
+    def _answered(
+        self, frame: Outgoing, error: RequestError | None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> None:
         """The server has spoken about a SUBSCRIBE."""
         assert frame.receipt is not None
         self._unconfirmed.discard(frame.receipt)
         standing = self.standing.get(frame.headers["id"])
         if standing is not None:
             if error is None:
-                standing.confirmed()
+                standing.confirmed(headers)
             else:
                 del self.standing[standing.id]
                 standing.refused(error)
@@ -282,15 +286,15 @@ class Courier:
             self.undelivered += 1
             return
         self.received += 1
-        standing.sink(headers, body)
+        standing.deliver(headers, body)
 
-    def on_receipt(self, receipt: str) -> None:
-        """A RECEIPT arrived."""
+    def on_receipt(self, receipt: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        """A RECEIPT arrived, and said this besides."""
         frame = self.in_flight.take(receipt, None)
         if frame is None:
             return
         if frame.command == "SUBSCRIBE":
-            self._answered(frame, None)
+            self._answered(frame, None, headers)
         elif frame.code is not None:
             # The answer would have come before it.
             frame.fail(RequestError(NO_REPLY, "the request was handled, but not answered", None, frame.code))
@@ -316,6 +320,10 @@ class Courier:
         code = headers.get("client-request-code", said.client_request_code)
         error = RequestError(said.code, said.detail, said.error_id, code)
         frame = self.in_flight.take(headers.get("receipt-id"), code)
+        if said.code == LOST:
+            for standing in self.standing.values():
+                if standing.destination == said.destination:
+                    standing.gap()
         if said.code == EXPIRED and self._tokens.renewable and self._renew_for(frame, said.destination):
             return
         if frame is None:
@@ -340,8 +348,7 @@ class Courier:
         elif destination is not None:
             for standing in self.standing.values():
                 if standing.destination == destination:
-                    # The server may have stopped delivering there.
-                    standing.gap()
+                    standing.suspended()
             self._refused_count[destination] += 1
         self.renewal_wanted = True
         self._held = True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import final
 
 from stompede.client.changes import Changes
+from stompede.client.track import Track
 from stompede.errors import RequestError, SessionClosedError, StompedeError
 
 
@@ -24,6 +25,9 @@ class Standing:
         on_gap: told when messages may be missing before the next one.
         confirm: whether SUBSCRIBE asks for a RECEIPT.
         early: whether it is subscribed before all others: what tells of refused subscriptions must be.
+
+    Attributes:
+        repeated: messages that came again, and were not passed on.
     """
 
     def __init__(
@@ -40,7 +44,7 @@ class Standing:
     ) -> None:
         self.id = name
         self.destination = destination
-        self.sink = sink
+        self._sink = sink
         self.confirm = confirm
         self.early = early
         self.written = False
@@ -50,22 +54,42 @@ class Standing:
         self._on_end = on_end
         self._on_gap = on_gap
         self._changes = Changes()
+        self._track = Track()
+        self.repeated = 0
 
     def frame_headers(self) -> dict[str, str]:
-        """Headers of the SUBSCRIBE frame. Called again after a reconnect, where the one who reads must
-        learn of the gap.
+        """Headers of the SUBSCRIBE frame. Called again after a reconnect, where the server is asked to fill the gap; if
+        it cannot, the one who reads must learn of it.
         """
-        if self.live:
+        if self.live and not self._track.positional:
             self.gap()
-        return {"id": self.id, "destination": self.destination, **self._headers}
+        headers = {"id": self.id, "destination": self.destination, **self._headers}
+        self._track.subscribe(headers)
+        return headers
+
+    def deliver(self, headers: Mapping[str, str], body: bytes) -> None:
+        """A message arrived. What came before is not passed on again."""
+        if self._track.accept(headers.get("message-id", "")):
+            self._sink(headers, body)
+        else:
+            self.repeated += 1
+
+    def suspended(self) -> None:
+        """A token has run out, and the server may have stopped delivering. Where there are positions it goes on where
+        it stopped, or says that messages are lost.
+        """
+        if not self._track.positional:
+            self.gap()
 
     def gap(self) -> None:
         """Messages may be missing before the next one."""
         if self._on_gap is not None:
             self._on_gap()
 
-    def confirmed(self) -> None:
-        """The RECEIPT came."""
+    def confirmed(self, headers: Mapping[str, str]) -> None:
+        """The RECEIPT came, and said this besides."""
+        if not self._track.confirmed(headers):
+            self.gap()
         self.live = True
         self._changes.signal()
 

@@ -51,9 +51,10 @@ class Received(msgspec.Struct, Generic[T], frozen=True):
         destination: where it was sent; more than the subscription's own where that stands for several.
         headers: all headers of the MESSAGE frame, unescaped, read-only.
         message_id: the server's id of it.
-        recovered: ``None`` on all messages but the first after an interruption: a lost connection, or a token
-            that had run out. There it is ``True`` when the server filled the gap, and ``False`` when messages
-            may be missing before this one.
+        recovered: ``True`` on messages from the destination's history: what was missed during an interruption, or
+            what ``history-last`` asked for. ``False`` on the first message after an interruption (a lost connection, or
+            a token that had run out) whose gap was not filled: messages may be missing before this one. ``None`` on
+            live messages.
     """
 
     body: T
@@ -80,6 +81,7 @@ class SubscriptionStatistics(msgspec.Struct, frozen=True, kw_only=True):
         received: messages that arrived.
         dropped: messages dropped by `Overflow.DROP_OLDEST`, or that arrived after the end.
         gaps: how often messages may have been missed, by a lost connection or an expired token.
+        repeated: messages that came again after an interruption; they were not passed on.
     """
 
     queued: int
@@ -87,6 +89,7 @@ class SubscriptionStatistics(msgspec.Struct, frozen=True, kw_only=True):
     received: int
     dropped: int
     gaps: int
+    repeated: int
 
 
 @final
@@ -95,7 +98,7 @@ class Subscription(Generic[T]):
 
     On entering, the SUBSCRIBE frame is sent and its RECEIPT awaited: nothing that is published afterwards is
     missed. On leaving it is unsubscribed. A lost connection does not end it: the client subscribes again
-    before it sends anything else.
+    before it sends anything else, and asks for what it missed where the destination keeps history.
 
     Several tasks may take messages from one subscription; each message goes to one of them. Cancelling a wait
     loses no message.
@@ -205,6 +208,7 @@ class Subscription(Generic[T]):
             received=self._received,
             dropped=self._dropped,
             gaps=self._gaps,
+            repeated=0 if self._standing is None else self._standing.repeated,
         )
 
     async def _take(self) -> Raw | None:
@@ -269,7 +273,7 @@ class Subscription(Generic[T]):
             dropped = self._queue.popleft()
             self._queued_bytes -= len(dropped.body)
             self._dropped += 1
-            if dropped.recovered is not None:
+            if dropped.recovered is False:
                 # What was said about the gap must still be said, on the message that takes this one's room.
                 self._after_gap = True
         return True

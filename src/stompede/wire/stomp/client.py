@@ -85,7 +85,8 @@ class ClientSession(Endpoint):
         return MessageReceived(head.headers, body)
 
     def _receipt(self, head: Head, _: bytes) -> Receipt:
-        return Receipt(head.headers["receipt-id"])
+        further = {name: value for name, value in head.headers.items() if name != "receipt-id"}
+        return Receipt(head.headers["receipt-id"], further)
 
     def _error(self, head: Head, body: bytes) -> ErrorReceived:
         self.forget()

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from stompede._types import NO_HEADERS
 from stompede.wire.stomp.head import Head
 from stompede.wire.stomp.heartbeat import HeartBeat
 from stompede.wire.stomp.versions import Version
@@ -198,9 +199,15 @@ class MessageReceived(msgspec.Struct, frozen=True, gc=False):
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
-    """RECEIPT for the frame that carried this id in its ``receipt`` header."""
+    """RECEIPT for the frame that carried this id in its ``receipt`` header.
+
+    Attributes:
+        receipt_id: the id.
+        headers: what it says besides.
+    """
 
     receipt_id: str
+    headers: Mapping[str, str] = NO_HEADERS
 
 
 class ErrorReceived(msgspec.Struct, frozen=True, gc=False):
