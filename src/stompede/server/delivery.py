@@ -112,6 +112,8 @@ class Delivery:
         self._hub.remove(destination, subscription.cohort, session.outbox)
         subscription.cohort = None
         subscription.source = None
+        if subscription.suspended:
+            subscription.left_at = self._histories.position(destination)
         self._left(destination)
         self._teller.tell_in_order("unsubscribe", session, destination)
 

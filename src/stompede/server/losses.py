@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 1000  # sessions looked at in one turn of the loop
 
 
+def messages_lost() -> Problem:
+    """What a subscriber is told where messages are missing."""
+    return Problem(
+        "messages-lost",
+        "messages are missing here, and are no longer kept; what comes from now on is complete again",
+    )
+
+
 @final
 class Losses:
     """Tells ``messages-lost`` to whoever subscribes to a destination where some are missing.
@@ -55,9 +63,6 @@ class Losses:
                 return
             self._node.problems.tell(
                 session,
-                Problem(
-                    "messages-lost",
-                    "messages are missing here, and are no longer kept; what comes from now on is complete again",
-                ),
+                messages_lost(),
                 destination,
             )

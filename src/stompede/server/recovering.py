@@ -26,6 +26,7 @@ class Recovery:
 
     Attributes:
         after: what the client has already; ``None`` where it asked for the last ``newest`` messages.
+        resumed: whether the subscription was suspended, and is taken up again.
         last: position of the last message that was written for it.
         items: what was read and not written yet, from index `next` on.
         live: what came since it listens; ``None``: more than is collected.
@@ -36,7 +37,7 @@ class Recovery:
 
     __slots__ = (
         "after", "answer", "destination", "ended", "items", "last", "live", "live_bytes", "newest", "next", "ready",
-        "recoverer", "session", "subscription", "told",
+        "recoverer", "resumed", "session", "subscription", "told",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +47,8 @@ class Recovery:
         subscription: Subscription,
         after: Position | None,
         newest: int,
+        *,
+        resumed: bool,
     ) -> None:
         self.recoverer = recoverer
         self.session = session
@@ -53,6 +56,7 @@ class Recovery:
         self.destination = subscription.destination
         self.after = after
         self.newest = newest
+        self.resumed = resumed
         self.last: Position | None = None
         self.items: Items = ()
         self.next = 0
@@ -104,14 +108,12 @@ def before(page: Page[Message]) -> Position:
     return Position(first.epoch, first.offset - 1)
 
 
-def asked(head: stomp.Head | None) -> tuple[Position | None, int]:
+def asked(head: stomp.Head) -> tuple[Position | None, int]:
     """What a SUBSCRIBE asks for: what came after a position, or the newest messages.
 
     Raises:
         Problem: ``invalid-header``.
     """
-    if head is None:
-        return None, 0
     after = head.forwarded.get("recover-from")
     if after is not None:
         position = Position.parse(after)

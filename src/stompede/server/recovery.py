@@ -26,6 +26,7 @@ import msgspec
 from stompede.messaging.message import Message
 from stompede.server.delivery import Delivery
 from stompede.server.histories import Histories
+from stompede.server.losses import messages_lost
 from stompede.server.policies import Cut
 from stompede.server.recovering import Recovery, Said, asked, before
 from stompede.server.recovery_pages import Pages, first_piece
@@ -117,10 +118,13 @@ class Recoverer:
         Raises:
             Problem: ``invalid-header``.
         """
-        after, newest = asked(head)
+        if head is None:  # where it stopped; a client that has read further drops what it knows
+            after, newest, subscription.left_at = subscription.left_at, 0, None
+        else:
+            after, newest = asked(head)
         if after is None and newest == 0:
             return self._attach_live(session, subscription)
-        recovery = Recovery(self, session, subscription, after, newest)
+        recovery = Recovery(self, session, subscription, after, newest, resumed=head is None)
         known = self._histories.watch(subscription.destination)
         ready = self._delivery.listen(session, subscription.destination, recovery)
         recovery.ready = [one for one in (known, ready) if one is not None]
@@ -229,6 +233,8 @@ class Recoverer:
             recovery.answer.set_result({"position": str(recovery.last)})
             return
         recovery.last = recovery.after if page.complete else page.top
+        if recovery.resumed and not page.complete:
+            self._node.problems.tell(recovery.session, messages_lost(), recovery.destination)
         self._recovered += page.complete
         self._refused += not page.complete
         recovery.answer.set_result(
@@ -379,6 +385,8 @@ class Recoverer:
         self._over(recovery)
         if not recovery.answer.done():
             recovery.answer.set_result({})
+        if recovery.subscription.suspended:
+            recovery.subscription.left_at = recovery.last or recovery.after
         recovery.subscription.source = None
         self._delivery.unlisten(recovery.session, recovery.destination, recovery, told=recovery.told)
         self._start_more()
