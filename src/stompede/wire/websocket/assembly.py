@@ -14,6 +14,7 @@ from typing import Final, final
 import msgspec
 
 from stompede.errors import RemoteProtocolError
+from stompede.wire.websocket.deflate import Inflater
 
 CONTINUATION: Final = 0x0
 TEXT: Final = 0x1
@@ -74,13 +75,14 @@ class MessageAssembler:
         max_message_bytes: a longer message is refused with 1009 as soon as its fragments add up to more.
     """
 
-    __slots__ = ("_decode", "_fragments", "_max_message_bytes", "_text")
+    __slots__ = ("_decode", "_fragments", "_inflater", "_max_message_bytes", "_text")
 
     def __init__(self, max_message_bytes: int) -> None:
         self._max_message_bytes = max_message_bytes
         self._fragments: bytearray | None = None
         self._text = False
         self._decode: codecs.IncrementalDecoder | None = None
+        self._inflater: Inflater | None = None
 
     @property
     def buffered_bytes(self) -> int:
@@ -92,7 +94,9 @@ class MessageAssembler:
         """Whether a message has begun and not ended."""
         return self._fragments is not None
 
-    def frame(self, opcode: int, payload: bytes, fin: bool, rsv: bool) -> Complete | None:
+    def frame(
+        self, opcode: int, payload: bytes, fin: bool, rsv: bool, compressed: bool = False
+    ) -> Complete | None:
         """Takes one frame.
 
         Control frames may come between fragments. They are checked and give ``None``; what they ask for is
@@ -102,7 +106,9 @@ class MessageAssembler:
             opcode: of the frame.
             payload: unmasked.
             fin: whether it is the last one of its message.
-            rsv: whether any reserved bit is set.
+            rsv: whether any reserved bit is set that no extension was agreed on for.
+            compressed: whether its message is compressed: RSV1, where permessage-deflate was agreed on. What it becomes
+                is bounded like any other message.
 
         Returns:
             The message that it completes, or ``None``.
@@ -110,7 +116,7 @@ class MessageAssembler:
         Raises:
             WebSocketViolation: with the close code to send. Nothing may be asked of the assembler afterwards.
         """
-        if opcode in _DATA and fin and not rsv and self._fragments is None:
+        if opcode in _DATA and fin and not (rsv or compressed) and self._fragments is None:
             if len(payload) > self._max_message_bytes:
                 raise self._too_big()
             if opcode == BINARY:
@@ -118,13 +124,13 @@ class MessageAssembler:
             if not payload.isascii():
                 _check_text(payload)
             return Complete(payload, True)
-        return self._rare(opcode, payload, fin, rsv)
+        return self._rare(opcode, payload, fin, rsv, compressed)
 
-    def _rare(self, opcode: int, payload: bytes, fin: bool, rsv: bool) -> Complete | None:
+    def _rare(self, opcode: int, payload: bytes, fin: bool, rsv: bool, compressed: bool) -> Complete | None:
         if opcode >= CLOSE:
             if opcode > PONG:
                 raise WebSocketViolation(PROTOCOL_ERROR, f"unknown opcode {opcode}")
-            check_control(len(payload), fin, rsv)
+            check_control(len(payload), fin, rsv or compressed)
             return None
         if rsv:
             raise WebSocketViolation(PROTOCOL_ERROR, "a reserved bit is set, but no extension was agreed on")
@@ -133,15 +139,20 @@ class MessageAssembler:
         if opcode == CONTINUATION:
             if self._fragments is None:
                 raise WebSocketViolation(PROTOCOL_ERROR, "continuation of a message that has not begun")
+            if compressed:  # RFC 7692 section 6.1: only a message's first frame says that it is
+                raise WebSocketViolation(PROTOCOL_ERROR, "a continuation says that it is compressed")
         elif self._fragments is not None:
             raise WebSocketViolation(PROTOCOL_ERROR, "a new message began before the last one ended")
         else:
             self._fragments = bytearray()
             self._text = opcode == TEXT
             self._decode = _utf8() if self._text else None
+            self._inflater = Inflater() if compressed else None
         return self._fragment(self._fragments, payload, fin)
 
     def _fragment(self, fragments: bytearray, payload: bytes, fin: bool) -> Complete | None:
+        if self._inflater is not None:
+            payload = self._inflated(self._inflater, payload, fin, self._max_message_bytes - len(fragments))
         if len(fragments) + len(payload) > self._max_message_bytes:
             raise self._too_big()
         if self._decode is not None:
@@ -154,7 +165,17 @@ class MessageAssembler:
             return None
         self._fragments = None
         self._decode = None
+        self._inflater = None
         return Complete(bytes(fragments), self._text)
+
+    def _inflated(self, inflater: Inflater, payload: bytes, fin: bool, room_bytes: int) -> bytes:
+        try:
+            inflated = inflater.inflate(payload, fin, room_bytes)
+        except ValueError as error:
+            raise WebSocketViolation(PROTOCOL_ERROR, str(error)) from None
+        if inflated is None:
+            raise self._too_big()
+        return inflated
 
     def _too_big(self) -> WebSocketViolation:
         return WebSocketViolation(TOO_BIG, f"a message may have {self._max_message_bytes} bytes")
