@@ -1,7 +1,6 @@
 """The conformance vectors, against ``stompede serve stompede.testing.conformance:app``, over WebSocket and over TCP.
 
-All are played side by side, once for each; each test then looks at its own. Every MUST and SHOULD is here but those
-that need what this version does not have.
+All are played side by side, once for each; each test then looks at its own. Every MUST and SHOULD must hold.
 """
 
 from __future__ import annotations
@@ -14,16 +13,7 @@ from vector_player import VECTORS, Player
 
 from subprocesses import stompede_serve
 
-EXCLUDED = {
-    "ack/ack_12": "a MESSAGE carries `ack` where acknowledgement is served",
-    "ack/individual_not_cumulative": "a queue must keep what nobody has acknowledged",
-    "ack/unacked_redelivered": "a queue must keep what nobody has acknowledged",
-    "transaction/abort": "transactions",
-    "transaction/id_reuse_after_commit": "transactions",
-    "transaction/receipt_on_send_in_tx": "transactions",
-    "transaction/ack_in_aborted_tx": "transactions, and a queue that keeps what nobody has acknowledged",
-}
-REQUIRED = [name for name, vector in VECTORS.items() if vector["level"] != "CHOICE" and name not in EXCLUDED]
+REQUIRED = [name for name, vector in VECTORS.items() if vector["level"] != "CHOICE"]
 CHOICES = [name for name, vector in VECTORS.items() if vector["level"] == "CHOICE"]
 AT_ONCE = 32
 
@@ -67,9 +57,5 @@ def test_where_the_specification_leaves_a_choice_nothing_breaks(
     assert not complaints[name]
 
 
-def test_every_exclusion_names_a_vector() -> None:
-    assert set(EXCLUDED) <= set(VECTORS)
-
-
 def test_the_vectors_are_all_of_them() -> None:
-    assert len(REQUIRED) + len(CHOICES) + len(EXCLUDED) == len(VECTORS) == 95
+    assert len(REQUIRED) + len(CHOICES) == len(VECTORS) == 95

@@ -13,9 +13,14 @@ from stompede import BusError, SessionClosedError, Settings
 from stompede.bus import Bus, MemoryBus
 from stompede.messaging.destinations import Kind, Prefixes
 from stompede.messaging.errors_to_client import ErrorHandlers
+from stompede.messaging.routing import Router
+from stompede.server.histories import Histories
+from stompede.server.hub import Hub
+from stompede.server.options import OptionsTable
 from stompede.server.problems import Problems
 from stompede.server.publication import Publication
 from stompede.server.publishing import Publisher, PublisherStatistics
+from stompede.store import MemoryHistory
 
 
 class RefusingBus(MemoryBus[Publication]):
@@ -37,7 +42,18 @@ class House:
         self.failures: list[BaseException] = []
         self.tasks: set[asyncio.Task[None]] = set()
         problems = Problems(ErrorHandlers(), "/errors", lambda: "id")
-        self.publisher = Publisher(Settings(threadsafe_queue=3), Prefixes(), self.bus, problems, self.spawn)
+        hub = Hub(lambda _: None, "id", OptionsTable(Router()).policy_of)
+        histories = Histories(MemoryHistory(), self.bus, hub, lambda: 0.0, lambda _: None)
+        self.publisher = Publisher(
+            Settings(threadsafe_queue=3),
+            Prefixes(),
+            self.bus,
+            OptionsTable(Router()),
+            histories,
+            problems,
+            self.spawn,
+            lambda _: None,
+        )
 
     def spawn(self, coro: Coroutine[Any, Any, Any], failed: str) -> None:
         async def run() -> None:

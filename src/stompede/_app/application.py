@@ -26,8 +26,8 @@ from stompede.server import connected
 from stompede.server.connected import SessionReport
 from stompede.server.node import Node
 from stompede.server.pool import Pool
-from stompede.server.publication import Publication
 from stompede.server.presence_events import Present
+from stompede.server.publication import Publication
 from stompede.server.settings import Settings
 from stompede.transports import Receiver, Refusal, Rules, Transport, serve_asgi
 
@@ -260,9 +260,9 @@ class Stompede(Registrations):
             node = Node(
                 settings, self._program, prefixes=self.prefixes, bus=_bus(settings),
                 verifier=verifier_from(settings), pool=self._pool,
+                presence=MemoryPresenceTable(max_entries=settings.presence_entries),
             )  # fmt: skip
             try:
-                presence=MemoryPresenceTable(max_entries=settings.presence_entries),
                 async with node.running():
                     self._node = node
                     try:

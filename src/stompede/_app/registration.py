@@ -50,6 +50,7 @@ class Registrations:
             settings.queue_prefix,
             settings.session_prefix,
             settings.user_prefix,
+            settings.temp_queue_prefix,
         )
         self._program = Program(
             Router(),
@@ -65,9 +66,9 @@ class Registrations:
             Router(overlapping=True),
         )
         self._catalogue = Catalogue(title=title, version=version, prefixes=self.prefixes)
-        self._pool: Pool | None = None
         self._presence = False
         self._topic_guards: list[_TopicGuard] = []
+        self._pool: Pool | None = None
 
     def message(
         self, pattern: str, *, publish: str | None = None, reply: bool | None = None
@@ -137,10 +138,10 @@ class Registrations:
         Args:
             pattern: whole destination, for example ``/topic/rooms/{room}``.
             on: ``"subscribe"``, ``"send"``, or both, the default.
-        """
             wildcards: whether it is asked about subscriptions with wildcards that would bring these destinations,
                 too, with the wildcard in the place of the variable: ``room`` is ``"*"`` where ``/topic/rooms/*`` is
                 subscribed to. Without it such subscriptions are refused.
+        """
 
         def register(func: F) -> F:
             self._still_registering(func)
@@ -150,15 +151,14 @@ class Registrations:
                 )
             self._program.guards.add(self._guarded(pattern, func), func, on=on, wildcards=wildcards)
             self._catalogue.add_guard(pattern, (on,) if isinstance(on, str) else tuple(on))
-            return func
             if self.prefixes.classify(pattern) is Kind.TOPIC:
                 self._topic_guards.append((pattern, func, on, wildcards))
                 if self._presence:
                     self._guard_presence(pattern, func, on, wildcards)
+            return func
 
         return register
 
-    def _guarded(self, pattern: str, func: Callable[..., Any]) -> str:
     def _guard_presence(
         self,
         pattern: str,
@@ -171,6 +171,7 @@ class Registrations:
         self._program.guards.add(about, func, on=on, wildcards=wildcards)
         self._catalogue.add_guard(about, (on,) if isinstance(on, str) else tuple(on))
 
+    def _guarded(self, pattern: str, func: Callable[..., Any]) -> str:
         """What guards are looked up by; a pattern that no destination can match would let all pass."""
         if self.prefixes.classify(pattern) is Kind.UNKNOWN:
             prefixes = self.prefixes
@@ -224,7 +225,6 @@ class Registrations:
         self._program.events.add(moment, func)
         return func
 
-    def authenticate(self, func: F) -> F:
     def presence_info(self, func: F) -> F:
         """Says what is told of a member that is on a destination with presence: ``(session, destination) -> info``.
 
@@ -250,6 +250,7 @@ class Registrations:
         self._program.presence_info = func
         return func
 
+    def authenticate(self, func: F) -> F:
         """Proves ``login`` and ``passcode`` of CONNECT: ``(login, passcode) -> Principal``, sync or async.
 
         Where it has a parameter ``client_address`` it gets the client's IP address there, to slow down
@@ -300,14 +301,13 @@ class Registrations:
                 f"app.destination({pattern!r}): begin it with {self.prefixes.topic}/ or "
                 f"{self.prefixes.queue}/"
             )
-        options = DestinationOptions(slow or Cut(), history, presence, queue or Queue())
         if presence:
             self._take_presence(pattern)
+        options = DestinationOptions(slow or Cut(), history, presence, queue or Queue())
         self._program.destinations.add(pattern, options, f"app.destination({pattern!r})")
         if carries or description:
             self._catalogue.add_publication(pattern, tuple(carries), description=description)
 
-    def _still_registering(self, what: Callable[..., Any] | str) -> None:
     def _take_presence(self, pattern: str) -> None:
         if self.prefixes.classify(pattern) is not Kind.TOPIC:
             raise ConfigurationError(
@@ -323,6 +323,7 @@ class Registrations:
             description=f"Who is on {pattern}: all at once to begin with, then who joins and leaves.",
         )
 
+    def _still_registering(self, what: Callable[..., Any] | str) -> None:
         """What is found once the application runs is remembered: a guard added later would not be asked."""
         if self._pool is not None:
             name = what if isinstance(what, str) else describe(what)

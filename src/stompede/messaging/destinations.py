@@ -18,7 +18,8 @@ class Kind(Enum):
 
     APP = "app"  # served by a handler
     TOPIC = "topic"  # every subscriber gets each message
-    QUEUE = "queue"
+    QUEUE = "queue"  # one consumer gets each message
+    TEMP = "temp"  # a queue that ends with its session
     SESSION = "session"  # only the session itself
     USER = "user"  # every session of the session's principal
     UNKNOWN = "unknown"
@@ -34,12 +35,13 @@ class Prefixes:
         queue: prefix of queues.
         session: prefix of what only the one session gets.
         user: prefix of what every session of a member gets.
+        temp_queue: prefix of queues that end with their session.
 
     Raises:
         ConfigurationError: a prefix is malformed, or one hides another.
     """
 
-    __slots__ = ("_app_slash", "_others", "app", "queue", "session", "topic", "user")
+    __slots__ = ("_app_slash", "_others", "_queued", "app", "queue", "session", "temp_queue", "topic", "user")
 
     def __init__(
         self,
@@ -48,20 +50,28 @@ class Prefixes:
         queue: str = "/queue",
         session: str = "/session",
         user: str = "/user",
+        temp_queue: str = "/temp-queue",
     ) -> None:
         self.app = tuple(app)
         self.topic = topic
         self.queue = queue
         self.session = session
         self.user = user
-        _check_prefixes((*self.app, topic, queue, session, user))
+        self.temp_queue = temp_queue
+        _check_prefixes((*self.app, topic, queue, session, user, temp_queue))
         self._app_slash = tuple(f"{prefix}/" for prefix in self.app)
         self._others = (
             (f"{topic}/", Kind.TOPIC),
             (f"{queue}/", Kind.QUEUE),
             (f"{session}/", Kind.SESSION),
             (f"{user}/", Kind.USER),
+            (f"{temp_queue}/", Kind.TEMP),
         )
+        self._queued = (f"{queue}/", f"{temp_queue}/")
+
+    def is_queued(self, destination: str) -> bool:
+        """Whether messages wait there until a consumer has acknowledged them."""
+        return destination.startswith(self._queued)
 
     @property
     def replies(self) -> str:
@@ -73,16 +83,6 @@ class Prefixes:
         """Where a session gets its soft errors: ``/session/queue/request-error``."""
         return f"{self.session}{self.queue}/request-error"
 
-    def classify(self, destination: str) -> Kind:
-        """Says what a destination is. A prefix alone, without a name behind it, is ``UNKNOWN``."""
-        if destination.startswith(self._app_slash):
-            return Kind.APP
-        for prefix, kind in self._others:
-            if destination.startswith(prefix):
-                return kind
-        return Kind.UNKNOWN
-
-    def relative(self, destination: str) -> str:
     def presence_of(self, topic: str) -> str:
         """The topic that tells who is on another one: ``/topic/presence/a`` for ``/topic/a``."""
         return f"{self.topic}/presence{topic[len(self.topic) :]}"
@@ -93,6 +93,16 @@ class Prefixes:
             return None
         return f"{self.topic}{destination[len(self.topic) + len('/presence') :]}"
 
+    def classify(self, destination: str) -> Kind:
+        """Says what a destination is. A prefix alone, without a name behind it, is ``UNKNOWN``."""
+        if destination.startswith(self._app_slash):
+            return Kind.APP
+        for prefix, kind in self._others:
+            if destination.startswith(prefix):
+                return kind
+        return Kind.UNKNOWN
+
+    def relative(self, destination: str) -> str:
         """Cuts the prefix off: ``/app/rooms/1/say`` becomes ``/rooms/1/say``; an unknown one stays."""
         for prefix in self._app_slash:
             if destination.startswith(prefix):

@@ -33,7 +33,7 @@ from stompede.server.admission import Admission
 from stompede.server.answers import Answers
 from stompede.server.deadlines import Deadlines
 from stompede.server.delivery import Delivery
-from stompede.server.disconnects import Disconnects
+from stompede.server.histories import Histories
 from stompede.server.hub import Hub
 from stompede.server.losses import Losses
 from stompede.server.options import OptionsTable
@@ -44,6 +44,8 @@ from stompede.server.problems import Problems
 from stompede.server.program import Program
 from stompede.server.publication import Publication
 from stompede.server.publishing import Publisher
+from stompede.server.queues import Queues
+from stompede.server.recovery import Recoverer
 from stompede.server.routes import Routes
 from stompede.server.running import HandlerRunner
 from stompede.server.session import Session
@@ -51,7 +53,13 @@ from stompede.server.sessions import Sessions
 from stompede.server.settings import Settings
 from stompede.server.statistics import NodeStatistics, node_statistics
 from stompede.server.telling import Teller
+from stompede.server.temporary import TemporaryQueues
 from stompede.server.ticking import Ticker
+from stompede.server.topic_acks import TopicAcksStatistics
+from stompede.server.transactions import TransactionsStatistics
+from stompede.server.turns import Turns
+from stompede.store import HistoryStore, MemoryHistory
+from stompede.store.memory_queues import MemoryQueues
 from stompede.transports.base import Receiver, Refusal, Transport
 from stompede.wire import stomp
 
@@ -70,6 +78,7 @@ class Node:
         bus: how publications reach all nodes.
         verifier: proves tokens.
         pool: threads for blocking work.
+        presence: where all nodes say who is on which destination.
         clock: seconds that never go back.
         unix_clock: seconds of the Unix epoch.
     """
@@ -78,7 +87,6 @@ class Node:
 
     def __init__(
         self,
-        presence: where all nodes say who is on which destination.
         settings: Settings,
         program: Program,
         *,
@@ -86,6 +94,7 @@ class Node:
         bus: Bus[Publication],
         verifier: TokenVerifier,
         pool: Pool,
+        presence: PresenceTable,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -94,7 +103,6 @@ class Node:
         self.bus = bus
         self.verifier = verifier
         self.pool = pool
-        presence: PresenceTable,
         self.now = clock
         self.unix_now = unix_clock
         self.id = f"{int(unix_clock() * 1000)}/{uuid.uuid4()}"
@@ -106,6 +114,7 @@ class Node:
         self.send_interceptors = program.interceptors.wants(SendCommand)
         self.send_interceptors_wait = program.interceptors.needs_await(SendCommand)
         self.max_sends_per_s = settings.max_sends_per_s
+        self.options = OptionsTable(program.destinations)
         self.routes = Routes(
             prefixes,
             program.messages,
@@ -118,7 +127,6 @@ class Node:
         self.wire_limits = _wire_limits(settings)
         self.heart_beat = stomp.HeartBeat(settings.heart_beat_send_ms, settings.heart_beat_receive_ms)
         self.head_cache = stomp.HeadCache(settings.head_cache)
-        self.options = OptionsTable(program.destinations)
         self.outbox_counters = OutboxCounters()
         self.deadlines = Deadlines()
         self.answers = Answers(self.call_soon)
@@ -162,7 +170,10 @@ class Node:
             self.presence = Presence(self, presence, program.presence_info)
         teller = Teller(self.events, self.problems, self.spawn)
         self.attendance = Sessions(teller)
-        self.delivery = Delivery(prefixes, bus, self.hub, self.attendance, teller, settings.max_topics)
+        self.delivery = Delivery(
+            prefixes, bus, self.hub, self.histories, self.attendance, teller, settings.max_topics
+        )
+        self.recoverer = Recoverer(self, self.delivery, self.histories)
         self.ticker = Ticker(self)
         self.admission = Admission(self)
         self.runner: HandlerRunner
@@ -180,8 +191,6 @@ class Node:
         self.session_ended = self.attendance.ended
         self.unblocked = self.attendance.unblocked
         self.transport_gone = self.attendance.gone
-        self.subscribe = self.delivery.subscribe
-        self.unsubscribe = self.delivery.unsubscribe
 
     # Life.
 
@@ -198,7 +207,10 @@ class Node:
                 finally:
                     await self.stop()
                     self.runner.close()
+                    self.histories.close()
                     await self.bus.aclose()
+                    await self.queues.aclose()
+                    await self.histories.store.aclose()
                     await self.verifier.aclose()
                     log.info("node stopped", node=self.id)
         except BaseExceptionGroup as group_of_one:
@@ -210,9 +222,13 @@ class Node:
     async def _start(self, group: asyncio.TaskGroup) -> None:
         settings = self.settings
         await self.verifier.refresh(self.unix_now())
+        self.histories.start(group)
+        await self.queues.start()
         await self.bus.start(self.delivery.deliver)
         self.runner = HandlerRunner(self._loop, group, settings.max_handlers, settings.handler_timeout_s)
         self.ticker.start(self._loop)
+        if self.presence is not None:
+            await self.presence.start()
         self.accepting = True
         log.info("node started", node=self.id)
 
@@ -227,8 +243,6 @@ class Node:
         self._loop.call_soon(callback)
 
     def spawn(self, coro: Coroutine[Any, Any, Any], failed: str) -> None:
-        if self.presence is not None:
-            await self.presence.start()
         """Runs something that nobody waits for; its failure is logged as ``failed``."""
 
         def done(_: Any, error: BaseException | None) -> None:
@@ -289,6 +303,10 @@ class Node:
         return self.accepting
 
 
+def _history(settings: Settings) -> HistoryStore[Message]:
+    return MemoryHistory(max_destinations=settings.history_destinations, max_bytes=settings.history_bytes)
+
+
 def _wire_limits(settings: Settings) -> stomp.Limits:
     return stomp.Limits(
         max_headers=settings.max_headers,
@@ -296,7 +314,3 @@ def _wire_limits(settings: Settings) -> stomp.Limits:
         max_header_block_bytes=settings.max_header_block_bytes,
         max_body_bytes=settings.max_body_bytes,
     )
-def _history(settings: Settings) -> HistoryStore[Message]:
-    return MemoryHistory(max_destinations=settings.history_destinations, max_bytes=settings.history_bytes)
-
-

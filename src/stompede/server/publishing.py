@@ -17,6 +17,8 @@ from stompede.messaging import codecs
 from stompede.messaging.destinations import Kind, Prefixes, check_destination
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
+from stompede.server.histories import Histories
+from stompede.server.options import OptionsTable
 from stompede.server.problems import Problems
 from stompede.server.publication import Publication
 from stompede.server.settings import Settings
@@ -50,18 +52,32 @@ class Publisher:
         settings: for the bounds.
         prefixes: of destinations.
         bus: where publications go.
+        options: of destinations.
+        histories: where publications to destinations with history go.
         problems: for the log.
         spawn: runs what nobody waits for.
+        put: appends a message to its queue.
     """
 
     def __init__(
-        self, settings: Settings, prefixes: Prefixes, bus: Bus[Publication], problems: Problems, spawn: Spawn
+        self,
+        settings: Settings,
+        prefixes: Prefixes,
+        bus: Bus[Publication],
+        options: OptionsTable,
+        histories: Histories,
+        problems: Problems,
+        spawn: Spawn,
+        put: Callable[[Message], Awaitable[None] | None],
     ) -> None:
         self._settings = settings
         self._prefixes = prefixes
         self._bus = bus
+        self._options = options
+        self._histories = histories
         self._problems = problems
         self._spawn = spawn
+        self._put = put
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threadsafe: deque[tuple[str, Any]] = deque()
         self._threads = threading.Lock()  # so that the bound and its count hold whatever threads there are
@@ -92,14 +108,14 @@ class Publisher:
         headers: Mapping[str, str] = NO_HEADERS,
         content_type: str | None = None,
     ) -> Awaitable[None] | None:
-        """Publishes to a topic or queue; ``None`` when the bus has taken it already.
+        """Publishes to a topic or queue; ``None`` when the bus or the queue has taken it already.
 
         Raises:
-            Problem: ``invalid-destination``.
+            Problem: ``invalid-destination``; ``queue-full``: the queue holds as much as it may.
             BusError: the bus did not take it.
         """
         kind = self._prefixes.classify(destination)
-        if kind is not Kind.TOPIC and kind is not Kind.QUEUE:
+        if kind is not Kind.TOPIC and kind is not Kind.QUEUE and kind is not Kind.TEMP:
             raise Problem(
                 "invalid-destination",
                 f"{destination!r} is no topic and no queue; publish to {self._prefixes.topic}/... "
@@ -112,6 +128,11 @@ class Publisher:
 
     def publish_message(self, message: Message) -> Awaitable[None] | None:
         """Publishes a message as it is."""
+        if self._prefixes.is_queued(message.destination):
+            return self._put(message)
+        history = self._options.of(message.destination).history
+        if history is not None and self._prefixes.classify(message.destination) is Kind.TOPIC:
+            return self._histories.publish(message, history)
         return self._bus.publish(message.destination, Publication(message))
 
     def send_to(

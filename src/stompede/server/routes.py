@@ -9,12 +9,13 @@ import msgspec
 
 from stompede._types import NO_HEADERS
 from stompede.messaging.binding import BoundHandler
-from stompede.messaging.destinations import WILDCARDS, Kind, Prefixes, check_destination
+from stompede.messaging.destinations import Kind, Prefixes, check_destination
 from stompede.messaging.guards import Gate, Guards
+from stompede.messaging.patterns import holds_wildcard
 from stompede.messaging.problem import Problem
 from stompede.messaging.routing import Router
-from stompede.server.options import PLAIN, DestinationOptions, OptionsTable
 from stompede.messaging.wildcards import Wildcard
+from stompede.server.options import PLAIN, DestinationOptions, OptionsTable
 
 _REMEMBERED: Final = 4096
 
@@ -42,8 +43,8 @@ class Route(msgspec.Struct, frozen=True, gc=False):
         publish: destination of the handler's result, filled in.
         gate: the guards of the destination, if any name it.
         options: what the application says of the destination.
-        straight: whether what is sent to it goes straight to the bus: a topic that keeps nothing.
         about: of a topic that tells who is on another one: that other one.
+        straight: whether what is sent to it goes straight to the bus: a topic that keeps nothing.
         problem: why it cannot be served at all.
     """
 
@@ -56,13 +57,13 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     options: DestinationOptions = PLAIN
     straight: bool = False
     problem: Problem | None = None
-
     about: str | None = None
 
     @property
     def asked_of(self) -> str:
         """The destination that guards are asked of."""
         return self.about or self.destination
+
     @staticmethod
     def refusal(problem: Problem) -> Problem:
         """What to raise for `problem`: a new one, since a route is kept, and its traceback would keep the session."""
@@ -129,7 +130,6 @@ class Routes:
             self._known[key] = route
         return route
 
-    def _resolve(self, operation: str, destination: str) -> Route:
     def has_presence(self, destination: str) -> bool:
         """Whether it is known who is on a destination."""
         return self._options.of(destination).presence and self.spoken_of(destination) is None
@@ -139,13 +139,14 @@ class Routes:
         about = self._prefixes.spoken_of(destination)
         return about if about is not None and self.has_presence(about) else None
 
+    def _resolve(self, operation: str, destination: str) -> Route:
         kind = self._prefixes.classify(destination)
         try:
             check_destination(destination, max_length=self._max_destination)
             self._check_use(operation, kind, destination)
+            gate = self._gate(kind, destination)
         except Problem as problem:
             return Route(destination, kind, problem=problem.with_traceback(None))
-        gate = self._guards.gate(self._prefixes.canonical(destination))
         if kind is not Kind.APP:
             options = self._options.of(destination)
             straight = kind is Kind.TOPIC and options.history is None
@@ -163,6 +164,11 @@ class Routes:
         served, path = found
         publish = served.handler.publish
         return Route(destination, kind, served, path, None if publish is None else publish.fill(path), gate)
+
+    def _gate(self, kind: Kind, destination: str) -> Gate | None:
+        if kind is Kind.TOPIC and holds_wildcard(destination):
+            return self._guards.gate_of_wildcard(Wildcard.parse(destination, self._prefixes.topic))
+        return self._guards.gate(self._prefixes.canonical(destination))
 
     def _check_use(self, operation: str, kind: Kind, destination: str) -> None:
         prefixes = self._prefixes

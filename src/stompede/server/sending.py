@@ -1,7 +1,8 @@
 """SEND: to a handler, or straight to the broker. The hot path.
 
-A RECEIPT for a SEND means: the bus took it. For ``/app`` it means: the handler returned and the bus took what
-it published. On a soft error there is no RECEIPT; the error carries the ``receipt-id``.
+A RECEIPT for a SEND means: the bus took it, or the queue. In a transaction it means: it was checked, and is kept.
+For ``/app`` it means: the handler returned and the bus took what it published. On a soft error there is no RECEIPT;
+the error carries the ``receipt-id``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from stompede._types import Principal
 from stompede.auth import KeyUnknown
 from stompede.messaging.commands import Answer, SendCommand
+from stompede.messaging.destinations import Kind
 from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
-from stompede.server import credentials
-from stompede.server.disconnects import Disconnects
+from stompede.server import credentials, transactions
 from stompede.server.publication import Publication
 from stompede.server.routes import Route
+from stompede.server.temporary import REPLY_TO
 from stompede.wire import stomp
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def on_send(session: Session, event: stomp.Send) -> None:
     node = session.node
     try:
         if head.transaction is not None:
-            on_transaction(session, event)
+            _in_transaction(session, event)
             return
         if node.max_sends_per_s:
             node.check_rate(session)
@@ -49,10 +51,15 @@ def on_send(session: Session, event: stomp.Send) -> None:
                 return
             message = command.message
             route = node.routes.find("send", message.destination)
+            message = _addressed(session, route, message)
         else:
             route = head.memo
             if route is None:
-                route = head.memo = node.routes.find("send", event.destination)
+                route = node.routes.find("send", event.destination)
+                if route.kind is Kind.TEMP or REPLY_TO in head.forwarded:
+                    message = _addressed(session, route, message)
+                else:
+                    head.memo = route
         if route.problem is not None:
             raise route.refusal(route.problem)
         served = route.served
@@ -86,6 +93,13 @@ def on_send(session: Session, event: stomp.Send) -> None:
         _slowly(session, event)
     except Exception as error:
         session.fail(error, head, event.destination)
+
+
+def _addressed(session: Session, route: Route, message: Message) -> Message:
+    """The message with temporary queues of the session by the names that others know them by."""
+    if route.problem is None and (route.kind is Kind.TEMP or REPLY_TO in message.headers):
+        return session.node.temporary.addressed(session, message)
+    return message
 
 
 def _invocation(session: Session, route: Route, principal: Principal | None, message: Message) -> Invocation:
@@ -126,6 +140,7 @@ def _slowly(session: Session, event: stomp.Send) -> None:
         session.doing = (head, route)
         if route.problem is not None:
             raise route.refusal(route.problem)
+        message = _addressed(session, route, message)
         invocation = _invocation(session, route, principal, message)
         waits = None if route.gate is None else route.gate.check("send", invocation)
         if waits is not None:
@@ -190,10 +205,46 @@ def _answered(session: Session, head: stomp.Head, value: Any) -> None:
     session.receipt(head)
 
 
-def on_transaction(session: Session, event: Any) -> None:
-    """BEGIN, COMMIT, ABORT, and SEND within a transaction."""
-    session.error_and_end(
-        Disconnects.PROTOCOL,
-        "transactions are not served here; SEND without a transaction header",
-        receipt_id=event.head.receipt,
-    )
+def _in_transaction(session: Session, event: stomp.Send) -> None:
+    """Checks a SEND as any other, and keeps it until COMMIT. Its RECEIPT says that it is kept."""
+    head = event.head
+    if not transactions.is_open(session, head):
+        return
+
+    async def steps() -> tuple[Kind, Message] | Answer:
+        node = session.node
+        node.check_rate(session)
+        principal = await credentials.check(session, head.authorization)
+        message = Message(event.destination, event.body, head.content_type, head.forwarded)
+        command = await node.interceptors.run(SendCommand(message, head.receipt), session)
+        if isinstance(command, Answer):
+            return command
+        route = node.routes.find("send", command.message.destination)
+        if route.problem is not None:
+            raise route.refusal(route.problem)
+        message = _addressed(session, route, command.message)
+        waits = (
+            None
+            if route.gate is None
+            else route.gate.check("send", _invocation(session, route, principal, message))
+        )
+        if waits is not None:
+            await waits
+        return route.kind, message
+
+    def done(outcome: Any, error: BaseException | None) -> None:
+        if session.closed:
+            return
+        try:
+            if error is not None:
+                raise error
+            if isinstance(outcome, Answer):
+                _answered(session, head, outcome.value)
+                return
+            transactions.keep_message(session, head, *outcome)
+            session.receipt(head)
+        except BaseException as failure:
+            transactions.spoil(session, head)
+            session.fail(failure, head, event.destination)
+
+    session.run(steps(), done)

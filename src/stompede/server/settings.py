@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -23,7 +23,8 @@ SockJsTransport = Literal[
     "websocket", "xhr-streaming", "xhr-polling", "eventsource", "htmlfile", "jsonp-polling", "iframe"
 ]
 _LISTS: Final = (
-    "endpoints", "app_prefixes", "allowed_origins", "trusted_proxies", "jwt_algorithms", "sockjs_transports",
+    "compression", "endpoints", "app_prefixes", "allowed_origins", "trusted_proxies", "jwt_algorithms",
+    "sockjs_transports",
 )  # fmt: skip
 
 
@@ -49,6 +50,18 @@ class Settings(BaseSettings):
     session_prefix: str = Field("/session", description="Prefix of user destinations that mean one session.")
     user_prefix: str = Field(
         "/user", description="Prefix of user destinations that mean all sessions of one principal."
+    )
+    compression: Names = Field(
+        (),
+        description="Endpoints that offer permessage-deflate to their clients (RFC 7692), of `endpoints`; `*` for all. "
+        "It saves bytes and costs time: about 30 µs for a message of 1 KiB, once for all subscribers whose ids are "
+        "equally long. Other ASGI servers than the node's own compress by their own settings.",
+    )
+    compression_min_bytes: Positive = Field(
+        1 * KIB, description="Shorter frames are sent as they are, also where compression was agreed on."
+    )
+    compression_level: int = Field(
+        1, ge=1, le=9, description="How hard messages are compressed: 1 is fast, 9 small."
     )
     allowed_origins: Names = Field(
         (),
@@ -348,6 +361,13 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field(
         "console", description="Lines for people, or JSON for collectors."
     )
+
+    @model_validator(mode="after")
+    def _compress_what_there_is(self) -> Self:
+        unknown = sorted(set(self.compression) - {"*", *self.endpoints})
+        if unknown:
+            raise ValueError(f"compression: {', '.join(unknown)} is none of `endpoints`")
+        return self
 
     @model_validator(mode="before")
     @classmethod

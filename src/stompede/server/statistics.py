@@ -10,13 +10,19 @@ import msgspec
 from stompede.auth.verifier import VerifierStatistics
 from stompede.bus import BusStatistics
 from stompede.server.deadlines import DeadlinesStatistics
+from stompede.server.histories import HistoriesStatistics
 from stompede.server.hub import HubStatistics
 from stompede.server.outbox import OutboxCounters
 from stompede.server.pool import PoolStatistics
-from stompede.server.publishing import PublisherStatistics
 from stompede.server.presence import PresenceStatistics
+from stompede.server.publishing import PublisherStatistics
+from stompede.server.queues import QueuesStatistics
+from stompede.server.recovery import RecoveryStatistics
 from stompede.server.routes import RoutesStatistics
 from stompede.server.running import RunningStatistics
+from stompede.server.topic_acks import TopicAcksStatistics
+from stompede.server.transactions import TransactionsStatistics
+from stompede.store import HistoryStatistics
 from stompede.wire.stomp import HeadCacheStatistics
 
 if TYPE_CHECKING:
@@ -46,21 +52,28 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
         loop_lag_s: how late the node's clock was called last.
         hub: fan-out.
         outboxes: queues of slow clients.
+        history: what is kept of destinations with history.
+        histories: positions of what the bus brings.
+        recovery: subscriptions that catch up.
         publisher: what the application publishes.
         routes: destinations that are remembered.
         deadlines: what waits for a time.
         handlers: running handlers.
         pool: threads.
         bus: the bus.
+        queues: queues and their consumers.
+        temporary_queues: temporary queues of sessions here, whether or not something is in them.
+        topic_acks: topics whose subscribers acknowledge.
+        transactions: transactions of sessions.
         heads: the cache of header blocks.
         tokens: the token verifier.
+        presence: who is on destinations; zeros where the application asks for none.
     """
 
     sessions: int
     connections: int
     members: int
     connected_total: int
-        presence: who is on destinations; zeros where the application asks for none.
     connecting: int
     refused_total: int
     ended: Mapping[str, int]
@@ -76,14 +89,22 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
     loop_lag_s: float
     hub: HubStatistics
     outboxes: OutboxCounters
+    history: HistoryStatistics
+    histories: HistoriesStatistics
+    recovery: RecoveryStatistics
     publisher: PublisherStatistics
     routes: RoutesStatistics
     deadlines: DeadlinesStatistics
     handlers: RunningStatistics
     pool: PoolStatistics
     bus: BusStatistics
+    queues: QueuesStatistics
+    temporary_queues: int
+    topic_acks: TopicAcksStatistics
+    transactions: TransactionsStatistics
     heads: HeadCacheStatistics
     tokens: VerifierStatistics
+    presence: PresenceStatistics
 
 
 def node_statistics(node: Node) -> NodeStatistics:
@@ -93,7 +114,6 @@ def node_statistics(node: Node) -> NodeStatistics:
         sessions=attendance.sessions,
         connections=attendance.connections,
         members=attendance.members,
-    presence: PresenceStatistics
         connected_total=attendance.connected_total,
         connecting=attendance.connecting,
         refused_total=attendance.refused_total,
@@ -110,13 +130,20 @@ def node_statistics(node: Node) -> NodeStatistics:
         loop_lag_s=node.ticker.lag_s,
         hub=node.hub.statistics(),
         outboxes=msgspec.structs.replace(node.outbox_counters),
+        history=node.histories.store.statistics(),
+        histories=node.histories.statistics(),
+        recovery=node.recoverer.statistics(),
         publisher=node.publisher.statistics(),
         routes=node.routes.statistics(),
         deadlines=node.deadlines.statistics(),
         handlers=node.runner.statistics(),
         pool=node.pool.statistics(),
         bus=node.bus.statistics(),
+        queues=node.queues.statistics(),
+        temporary_queues=len(node.temporary),
+        topic_acks=msgspec.structs.replace(node.topic_acks),
+        transactions=msgspec.structs.replace(node.transactions),
         heads=node.head_cache.statistics(),
         tokens=node.verifier.statistics(),
-    )
         presence=PresenceStatistics() if node.presence is None else node.presence.statistics(),
+    )

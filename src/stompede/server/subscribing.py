@@ -1,10 +1,11 @@
-"""SUBSCRIBE, UNSUBSCRIBE, ACK and NACK, and what becomes of subscriptions when a token runs out.
+"""SUBSCRIBE and UNSUBSCRIBE, and what becomes of subscriptions when a token runs out.
 
 A RECEIPT for a SUBSCRIBE means: nothing that is published from now on is missed.
 """
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ from stompede.messaging.destinations import Kind
 from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
-from stompede.server import credentials
-from stompede.server.attaching import attach
+from stompede.server import credentials, transactions
+from stompede.server.attaching import answered, attach
 from stompede.server.disconnects import Disconnects
 from stompede.server.routes import Route
 from stompede.server.subscription import Subscription
@@ -32,7 +33,8 @@ def on_subscribe(session: Session, event: stomp.Subscribe) -> None:
     waited for.
     """
     node = session.node
-    if event.id in session.subscriptions:
+    known = session.subscriptions.get(event.id)
+    if known is not None and not known.automatic:
         session.error_and_end(
             Disconnects.PROTOCOL, f"subscription id {event.id} is in use; ids are unique within a connection",
             receipt_id=event.head.receipt,
@@ -191,6 +193,8 @@ def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
             renewed(session)
         session.receipt(event.head)
         return
+    if route.kind is Kind.TEMP:
+        retire(session, route.destination)
     attached = attach(session, subscription, event.head)
     if session.closed:
         return
@@ -199,6 +203,7 @@ def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
         renewed(session)
     if isinstance(attached, Mapping):
         session.receipt(event.head, attached)
+        answered(subscription)
         return
 
     async def wait() -> Mapping[str, str]:
@@ -209,11 +214,15 @@ def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
             return
         if error is None:
             session.receipt(event.head, said)
+            answered(subscription)
         else:
             _drop(session, subscription)
             session.fail(error, event.head, event.destination)
 
-    session.run(wait(), done)
+    if isinstance(attached, Future):  # somebody works on it already, and it needs no handler's place
+        session.wait_for(attached, done)
+    else:
+        session.run(wait(), done)
 
 
 def on_unsubscribe(session: Session, event: stomp.Unsubscribe) -> None:
@@ -247,6 +256,13 @@ def on_unsubscribe(session: Session, event: stomp.Unsubscribe) -> None:
     session.run(steps(), done)
 
 
+def retire(session: Session, destination: str) -> None:
+    """A subscription that nobody asked for ends: the client asks for one now."""
+    automatic = session.subscriptions.get(destination)
+    if automatic is not None and automatic.automatic:
+        _drop(session, automatic)
+
+
 def _drop(session: Session, subscription: Subscription) -> None:
     if session.subscriptions.pop(subscription.id, None) is None:
         return
@@ -258,28 +274,17 @@ def _drop(session: Session, subscription: Subscription) -> None:
             del session.user_subscriptions[subscription.destination]
     elif subscription.source is not None:
         subscription.source.drop(session, subscription)
+    if session.node.presence is not None:
+        session.node.presence.dropped(subscription)
 
 
 def drop_all(session: Session) -> None:
-    """The session ends."""
+    """The session ends: what it has not acknowledged goes back, and its open transactions are aborted."""
+    transactions.abort_all(session)
     for subscription in list(session.subscriptions.values()):
         _drop(session, subscription)
-
-
-def on_ack(session: Session, event: stomp.Ack | stomp.Nack) -> None:
-    """Topics have nothing to acknowledge: the frame is taken where a subscription asked to acknowledge, else
-    it names an unknown message.
-    """
-    if any(subscription.ack != "auto" for subscription in session.subscriptions.values()):
-        session.receipt(event.head)
-        return
-    session.error_and_end(
-    if session.node.presence is not None:
-        session.node.presence.dropped(subscription)
-        Disconnects.PROTOCOL,
-        "no message waits for it: no subscription has ack:client or ack:client-individual",
-        receipt_id=event.head.receipt,
-    )
+    if session.temporary is not None:
+        session.node.temporary.ended(session)
 
 
 # Tokens that run out.
@@ -314,13 +319,13 @@ def suspend_guarded(session: Session) -> None:
             subscription.suspended = True
             if subscription.source is not None:
                 subscription.source.drop(session, subscription)
+            if session.node.presence is not None:
+                session.node.presence.dropped(subscription)
             session.node.problems.tell(
                 session,
                 Problem(
                     "token-expired",
                     "the session's token has expired: nothing more comes from here until a frame "
-            if session.node.presence is not None:
-                session.node.presence.dropped(subscription)
                     "brings a new one",
                 ),
                 subscription.destination,
@@ -357,9 +362,11 @@ def _resume(session: Session, subscription: Subscription) -> None:
 def _attach_again(session: Session, subscription: Subscription) -> None:
     attached = attach(session, subscription, None)
     if isinstance(attached, Mapping):
+        answered(subscription)
         return
 
     async def wait() -> None:
         await attached
+        answered(subscription)
 
     session.node.spawn(wait(), f"{subscription.destination} could not be taken up again")

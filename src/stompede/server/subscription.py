@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from stompede.messaging.destinations import Kind
 from stompede.server.topics import CohortKey
+from stompede.store import Position
 
 if TYPE_CHECKING:
     from stompede.server.session import Session
@@ -32,9 +33,15 @@ class Subscription:
         source: what it gets its messages from, and is to be told when it ends.
         guarded: whether guards name the destination.
         suspended: nothing is delivered, because the token ran out.
+        prefetch: messages that it may have unacknowledged; ``None``: as the setting says.
+        left_at: position of the last message before it was suspended, where there are positions.
+        automatic: nobody asked for it: it goes with the ``reply-to`` of a SEND.
     """
 
-    __slots__ = ("ack", "cohort", "destination", "guarded", "id", "id_given", "kind", "source", "suspended")
+    __slots__ = (
+        "ack", "automatic", "cohort", "destination", "guarded", "id", "id_given", "kind", "left_at", "prefetch",
+        "source", "suspended",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -55,3 +62,6 @@ class Subscription:
         self.cohort: CohortKey | None = None
         self.source: Source | None = None
         self.suspended = False
+        self.prefetch: int | None = None
+        self.left_at: Position | None = None
+        self.automatic = False

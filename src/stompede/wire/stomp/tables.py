@@ -127,6 +127,10 @@ PROTOCOL_HEADERS: Final = frozenset(
         "message-id",
         "subscription",
         "ack",
+        "redelivered",
+        "delivery-count",
+        "dead-letter-origin",
+        "dead-letter-reason",
     }
 )
 """Headers of a SEND that mean something to the server, or that the server sets on the MESSAGE itself; they
