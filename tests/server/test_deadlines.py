@@ -4,6 +4,8 @@ from stompede.server.deadlines import RESOLUTION_S, Deadlines, DeadlinesStatisti
 
 
 class Alarm:
+    bucket = 0
+
     def __init__(self, again: float | None = None) -> None:
         self.rung: list[float] = []
         self.again = again
@@ -54,7 +56,7 @@ def test_a_time_that_has_passed_rings_at_the_next_look() -> None:
 
 def test_what_asks_again_for_a_time_that_has_passed_does_not_ring_for_ever_in_one_look() -> None:
     class Stubborn:
-        rung = 0
+        bucket = rung = 0
 
         def on_deadline(self, now: float) -> float | None:
             self.rung += 1
@@ -74,11 +76,10 @@ def test_what_is_discarded_does_not_ring() -> None:
     deadlines = Deadlines()
     deadlines.expire(0.0)
     alarm, other = Alarm(), Alarm()
-    bucket = deadlines.add(alarm, 1.0)
+    deadlines.add(alarm, 1.0)
     deadlines.add(other, 1.0)
-    deadlines.discard(alarm, bucket)
-    deadlines.discard(alarm, bucket)
-    deadlines.discard(alarm, bucket + 77)
+    deadlines.discard(alarm)
+    deadlines.discard(alarm)
     deadlines.expire(2.0)
     assert (alarm.rung, other.rung) == ([], [2.0])
 
@@ -111,6 +112,8 @@ def test_a_clock_that_goes_back_rings_nothing() -> None:
 
 
 class Broken:
+    bucket = 0
+
     def on_deadline(self, now: float) -> float | None:
         raise RuntimeError(f"broken at {now}")
 
@@ -126,3 +129,17 @@ def test_statistics_count_what_waits_was_due_and_failed() -> None:
         assert deadlines.expire(102.0) == 3
     assert [line["event"] for line in logs] == ["a deadline failed"]
     assert deadlines.statistics() == DeadlinesStatistics(waiting=2, called=3, failed=1)
+
+
+def test_what_was_called_again_can_be_discarded_from_where_it_waits_then() -> None:
+    deadlines = Deadlines()
+    deadlines.expire(0.0)
+    alarms = [Alarm(again=again) for again in (5.0, 5.0, 6.0, 5.0)]
+    for alarm in alarms:
+        deadlines.add(alarm, 1.0)
+    assert deadlines.expire(1.0) == 4
+    deadlines.discard(alarms[0])
+    deadlines.discard(alarms[2])
+    assert len(deadlines) == 2
+    assert deadlines.expire(10.0) == 2
+    assert [len(alarm.rung) for alarm in alarms] == [1, 2, 1, 2]

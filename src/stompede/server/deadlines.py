@@ -32,7 +32,13 @@ class DeadlinesStatistics(msgspec.Struct, frozen=True):
 
 
 class Timed(Protocol):
-    """What waits in a bucket."""
+    """What waits in a bucket.
+
+    Attributes:
+        bucket: where it waits; kept by `Deadlines`.
+    """
+
+    bucket: int
 
     def on_deadline(self, now: float) -> float | None:
         """Does what is due; returns when to be called again, or ``None`` for never."""
@@ -55,24 +61,17 @@ class Deadlines:
     def __len__(self) -> int:
         return sum(map(len, self._buckets.values()))
 
-    def add(self, timed: Timed, when: float) -> int:
-        """Puts ``timed`` into the bucket of ``when``, at the latest a quarter of a second after it.
-
-        Returns:
-            The bucket, for `discard`.
-        """
-        bucket = self.bucket_of(when)
-        self._buckets.setdefault(bucket, set()).add(timed)
-        return bucket
-
-    def bucket_of(self, when: float) -> int:
-        """The bucket that ``when`` falls into; never one that was emptied already."""
+    def add(self, timed: Timed, when: float) -> None:
+        """Puts ``timed`` into the bucket of ``when``, which is emptied at the latest a quarter of a second after it."""
         bucket = math.ceil(when / RESOLUTION_S)
-        return bucket if self._last is None else max(bucket, self._last + 1)
+        if self._last is not None and bucket <= self._last:
+            bucket = self._last + 1  # never one that was emptied already
+        timed.bucket = bucket
+        self._buckets.setdefault(bucket, set()).add(timed)
 
-    def discard(self, timed: Timed, bucket: int) -> None:
+    def discard(self, timed: Timed) -> None:
         """Takes ``timed`` out again; it may be gone already."""
-        waiting = self._buckets.get(bucket)
+        waiting = self._buckets.get(timed.bucket)
         if waiting is not None:
             waiting.discard(timed)
 
@@ -91,15 +90,32 @@ class Deadlines:
                 self._last = current
                 break
             self._last += 1
-            for timed in self._buckets.pop(self._last, ()):
-                called += 1
-                try:
-                    again = timed.on_deadline(now)
-                except Exception:  # costs the one, not all that share its bucket
-                    self._failed += 1
-                    log.exception("a deadline failed")
-                    continue
-                if again is not None:
-                    self.add(timed, again)
+            due = self._buckets.pop(self._last, None)
+            if due:
+                called += len(due)
+                self._ring(due, now)
         self._called += called
         return called
+
+    def _ring(self, due: set[Timed], now: float) -> None:
+        """Calls what is due. Most want to be called again at about the same time: `add`, with one look-up for all."""
+        buckets = self._buckets
+        assert self._last is not None
+        first = self._last + 1
+        bucket = -1
+        for timed in due:
+            try:
+                again = timed.on_deadline(now)
+            except Exception:  # costs the one, not all that share its bucket
+                self._failed += 1
+                log.exception("a deadline failed")
+                continue
+            if again is not None:
+                wanted = math.ceil(again / RESOLUTION_S)
+                if wanted < first:
+                    wanted = first
+                if wanted != bucket:
+                    bucket = wanted
+                    waiting = buckets.setdefault(bucket, set())
+                timed.bucket = bucket
+                waiting.add(timed)

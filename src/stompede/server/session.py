@@ -53,7 +53,7 @@ class Session(StompSession):
     """See the module. Made by `Node.accept`; all methods are called on the node's loop, outside of any task."""
 
     __slots__ = (
-        "_answers", "_bucket", "_processing", "answered", "asked", "busy", "closed", "connected",
+        "_answers", "_processing", "answered", "asked", "bucket", "busy", "closed", "connected",
         "credentials_deadline", "doing", "ended", "generation", "inflow", "last_seen", "ledger", "node", "outbox",
         "proof", "rate", "reading_paused", "slowed_until", "started", "subscriptions", "temporary", "told_of_errors",
         "transactions", "transport", "user_subscriptions", "wire",
@@ -93,7 +93,8 @@ class Session(StompSession):
         self.started = self.last_seen = self.asked = self.answered = node.now()
         self._processing = False
         self._answers: list[bytes] | None = None
-        self._bucket = node.deadlines.add(self, self.started + node.settings.connect_timeout_s)
+        self.bucket = 0
+        node.deadlines.add(self, self.started + node.settings.connect_timeout_s)
 
     # Bytes in.
 
@@ -326,8 +327,8 @@ class Session(StompSession):
 
     def look_again(self, when: float) -> None:
         """Asks for `on_deadline` at ``when`` at the latest."""
-        self.node.deadlines.discard(self, self._bucket)
-        self._bucket = self.node.deadlines.add(self, min(when, silence.next_deadline(self, self.node.now())))
+        self.node.deadlines.discard(self)
+        self.node.deadlines.add(self, min(when, silence.next_deadline(self, self.node.now())))
 
     def on_deadline(self, now: float) -> float | None:
         """See `Timed`."""
@@ -349,9 +350,7 @@ class Session(StompSession):
                 subscribing.suspend_guarded(self)
         if self.ended is not None:
             return None
-        when = silence.next_deadline(self, now)
-        self._bucket = self.node.deadlines.bucket_of(when)
-        return when
+        return silence.next_deadline(self, now)
 
     # The end.
 
@@ -391,7 +390,7 @@ class Session(StompSession):
             self.reading_paused = False
         node = self.node
         node.unblocked(self)
-        node.deadlines.discard(self, self._bucket)
+        node.deadlines.discard(self)
         subscribing.drop_all(self)
         node.session_ended(self, why)
         lasted = node.now() - self.started

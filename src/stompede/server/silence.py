@@ -8,24 +8,24 @@ one for as long as ``heart_beat_grace_s``; a page that hangs is not kept for eve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stompede.server.deadlines import RESOLUTION_S
 from stompede.server.disconnects import Disconnects
+from stompede.transports.base import Framing
 from stompede.wire import stomp
 
 if TYPE_CHECKING:
     from stompede.server.session import Session
+
+_BEATS: Final[dict[Framing, bytes]] = {}  # there are as many framings as kinds of transports
 
 
 def check(session: Session, now: float) -> None:
     """Sends the heart-beat that is due, and ends a session whose client is silent for too long."""
     for due in session.wire.on_deadline(now + RESOLUTION_S):  # rather a little early than late
         if due is stomp.Deadline.SEND_HEART_BEAT:
-            session.node.heart_beats_out += 1
-            beat = session.wire.send_heart_beat(now)
-            if not session.outbox.blocked:  # what waits there is a sign of life already
-                session.send_bytes(session.transport.framing.header(len(beat), True) + beat)
+            _beat(session, now)
         elif session.transport.progressed():
             session.last_seen = now
             session.wire.note_heard(now)
@@ -39,6 +39,22 @@ def check(session: Session, now: float) -> None:
             _doubt(session, now)
         else:
             _check_idle(session, now)
+
+
+def _beat(session: Session, now: float) -> None:
+    """Writes a heart-beat, whose bytes are made once for each framing: at 100,000 sessions it happens 10,000 times a
+    second.
+    """
+    node = session.node
+    node.heart_beats_out += 1
+    beat = session.wire.send_heart_beat(now)
+    if not session.outbox.blocked:  # what waits there is a sign of life already
+        framing = session.transport.framing
+        framed = _BEATS.get(framing)
+        if framed is None:
+            framed = _BEATS[framing] = framing.header(len(beat), True) + beat
+        node.bytes_out += len(framed)
+        session.outbox.write(framed)
 
 
 def _doubt(session: Session, now: float) -> None:
@@ -67,11 +83,12 @@ def answered(session: Session, now: float) -> None:
 
 def _check_idle(session: Session, now: float) -> None:
     silent = now - max(session.last_seen, session.answered)
-    if silent < session.node.settings.idle_timeout_s / 2:
+    idle_s = session.node.settings.idle_timeout_s
+    if silent < idle_s / 2:
         return
     if session.transport.progressed():
         session.last_seen = now
-    elif silent >= session.node.settings.idle_timeout_s:
+    elif silent >= idle_s:
         session.error_and_end(Disconnects.IDLE, "nothing came for too long")
     elif not session.outbox.blocked and not session.transport.ping():
         session.last_seen = now  # what is below the transport asks
@@ -92,14 +109,15 @@ def next_deadline(session: Session, now: float) -> float:
 
 def _next_sign(session: Session, now: float) -> float:
     half_idle = session.node.settings.idle_timeout_s / 2
-    if not session.wire.patience_s:
-        when = max(session.last_seen + half_idle, session.answered + half_idle, now + half_idle / 2)
+    wire = session.wire
+    beat = wire.next_deadline()
+    if not wire.patience_s:
+        when = max(session.last_seen, session.answered, now - half_idle / 2) + half_idle
     else:
         when = now + half_idle
         doubt = None if session.reading_paused else _doubtful_at(session)
         if doubt is not None and doubt < when:
             when = doubt
-    beat = session.wire.next_deadline()
     if beat is not None and beat - RESOLUTION_S < when:
         when = beat - RESOLUTION_S
     return when

@@ -5,13 +5,14 @@ from __future__ import annotations
 from stompede.errors import LocalProtocolError
 from stompede.wire.stomp.cache import HeadCache
 from stompede.wire.stomp.events import Deadline
-from stompede.wire.stomp.heartbeat import TOLERANCE_FACTOR, HeartBeat, beat_due, negotiate, patience
+from stompede.wire.stomp.heartbeat import TOLERANCE_FACTOR, HeartBeat, beat_after, negotiate, patience
 from stompede.wire.stomp.limits import Limits
 from stompede.wire.stomp.parser import FrameDecoder
 from stompede.wire.stomp.states import State, legal_commands, next_state
 from stompede.wire.stomp.tables import RULES, Side
 
 _BEATING = (State.CONNECTED, State.DISCONNECTING)
+_BEAT = (Deadline.SEND_HEART_BEAT,)
 
 
 class Endpoint(FrameDecoder):
@@ -24,12 +25,12 @@ class Endpoint(FrameDecoder):
         patience_s: how long the peer may be silent, as it promised to beat; 0 where it did not.
     """
 
-    __slots__ = ("_beats_s", "_heard", "_heart_beat", "_sent", "_suspended", "patience_s")
+    __slots__ = ("_beat_after_s", "_heard", "_heart_beat", "_sent", "_suspended", "patience_s")
 
     def __init__(self, side: Side, limits: Limits, heart_beat: HeartBeat, cache: HeadCache | None) -> None:
         super().__init__(side, limits, cache)
         self._heart_beat = heart_beat
-        self._beats_s = 0.0
+        self._beat_after_s = 0.0
         self.patience_s = 0.0
         self._heard = 0.0
         self._sent = 0.0
@@ -72,7 +73,8 @@ class Endpoint(FrameDecoder):
     # Heart-beats.
 
     def _agree(self, theirs: HeartBeat, now: float, tolerance: float = TOLERANCE_FACTOR) -> None:
-        self._beats_s, peer_beats_s = negotiate(self._heart_beat, theirs)
+        beats_s, peer_beats_s = negotiate(self._heart_beat, theirs)
+        self._beat_after_s = beat_after(beats_s)
         self.patience_s = patience(peer_beats_s, tolerance)
         self._heard = self._sent = now
 
@@ -109,7 +111,7 @@ class Endpoint(FrameDecoder):
         """When to call `on_deadline`; ``None`` for never. Traffic only moves it to a later time."""
         if self.state not in _BEATING:
             return None
-        beat = beat_due(self._sent, self._beats_s) if self._beats_s else None
+        beat = self._sent + self._beat_after_s if self._beat_after_s else None
         if not self.patience_s or self._suspended or self.state is not State.CONNECTED:
             return beat
         silence = self._heard + self.patience_s
@@ -127,6 +129,6 @@ class Endpoint(FrameDecoder):
         watched = self.patience_s and not self._suspended and self.state is State.CONNECTED
         if watched and now >= self._heard + self.patience_s:
             return (Deadline.PEER_SILENT,)
-        if self._beats_s and now >= beat_due(self._sent, self._beats_s):
-            return (Deadline.SEND_HEART_BEAT,)
+        if self._beat_after_s and now >= self._sent + self._beat_after_s:
+            return _BEAT
         return ()

@@ -65,9 +65,9 @@ def negotiate(ours: HeartBeat, theirs: HeartBeat) -> tuple[float, float]:
     return sends / 1000, receives / 1000
 
 
-def beat_due(last_sent: float, interval_s: float) -> float:
-    """When our next beat should be written."""
-    return last_sent + max(interval_s / 2, interval_s - EARLY_S)
+def beat_after(interval_s: float) -> float:
+    """How long after the last one our next beat should be written; 0 where there are none."""
+    return max(interval_s / 2, interval_s - EARLY_S)
 
 
 def patience(interval_s: float, tolerance: float) -> float:
