@@ -79,6 +79,23 @@ async def test_messages_go_between_tcp_and_websocket_on_one_node(serve: Serve) -
     assert served.node.statistics().sessions == 2
 
 
+async def test_every_frame_ends_with_an_end_of_line_as_clients_of_other_servers_expect(serve: Serve) -> None:
+    served = await serve()
+    others = [await served.client() for _ in range(3)]
+    for version in ("1.0", "1.2"):
+        alone = await served.open()
+        await alone.connect({"accept-version": version})
+        for subscriber in (alone, *others):
+            await subscriber.subscribe("/topic/shared", id=version)
+        await alone.subscribe("/topic/alone", id=f"alone-{version}")
+        for destination in ("/topic/shared", "/topic/alone", "/topic/alone"):
+            await alone.send("SEND", {"destination": destination}, "soup")
+        got = [await alone.message() for _ in range(3)]
+        written = b"".join(data for _, data in alone.messages)
+        assert written.count(b"\0\n") == 1 + 2 + len(got), "CONNECTED, two RECEIPTs, and the messages"
+        assert written.count(b"\0") == written.count(b"\0\n")
+
+
 @pytest.mark.parametrize("size", [1, 7, 4096])
 async def test_frames_may_be_split_and_joined_at_any_octet(serve: Serve, size: int) -> None:
     served = await serve()

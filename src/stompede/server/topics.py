@@ -51,25 +51,26 @@ class Cohort:
 class Only:
     """The one subscriber of a destination, with what its frames begin with: there is nothing to share."""
 
-    __slots__ = ("encode", "header", "outbox")
+    __slots__ = ("encode", "header", "outbox", "trailer")
 
     def __init__(self, destination: str, key: CohortKey, outbox: Outbox) -> None:
         framing, version, subscription = key
         self.outbox = outbox
         self.header = framing.header
+        self.trailer = framing.trailer
         self.encode = MessageTemplate(version, subscription, destination).encode
 
     def data(self, pending: list[Pending]) -> bytes:
         """The frames of a tick."""
-        header, encode = self.header, self.encode
+        header, encode, trailer = self.header, self.encode, self.trailer
         if len(pending) == 1:
             message_id, message, text = pending[0]
             payload = encode(message_id, message)
-            return header(len(payload), text) + payload
+            return header(len(payload), text) + payload + trailer
         parts: list[bytes] = []
         for message_id, message, text in pending:
             payload = encode(message_id, message)
-            parts += (header(len(payload), text), payload)
+            parts += (header(len(payload), text), payload, trailer)
         return b"".join(parts)
 
 
@@ -126,33 +127,35 @@ def is_text(body: bytes) -> bool:
 
 def pieces_of_tick(pending: list[Pending], shape: Shape) -> list[bytes]:
     """The frames of a tick, cut at the places where the subscription id stands."""
-    version, length, header = shape.version, shape.length, shape.framing.header
+    version, length, header, trailer = (
+        shape.version, shape.length, shape.framing.header, shape.framing.trailer,
+    )  # fmt: skip
     if length is None:
         frames = []
         for message_id, message, text in pending:
             payload = message_without_subscription(version, message_id, message)
-            frames.append(header(len(payload), text) + payload)
+            frames.append(header(len(payload), text) + payload + trailer)
         return [b"".join(frames)]
     pieces = []
     tail = b""
     for message_id, message, text in pending:
         before, after = message_parts(version, message_id, message)
         pieces.append(tail + header(len(before) + length + len(after), text) + before)
-        tail = after
+        tail = after + trailer
     pieces.append(tail)
     return pieces
 
 
 def frames_of_tick(pending: list[Pending], cohort: Cohort) -> list[bytes]:
     """The frames of one cohort, one by one: for sockets that are blocked."""
-    version, header = cohort.shape.version, cohort.shape.framing.header
+    version, framing = cohort.shape.version, cohort.shape.framing
     frames = []
     for message_id, message, text in pending:
         if cohort.shape.length is None:
             payload = message_without_subscription(version, message_id, message)
         else:
             payload = cohort.sid.join(message_parts(version, message_id, message))
-        frames.append(header(len(payload), text) + payload)
+        frames.append(framing.header(len(payload), text) + payload + framing.trailer)
     return frames
 
 

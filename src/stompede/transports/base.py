@@ -20,6 +20,11 @@ class Framing(Protocol):
     connections.
     """
 
+    @property
+    def trailer(self) -> bytes:
+        """What stands behind a payload that is a frame; not behind a heart-beat, and not part of its length."""
+        ...
+
     def header(self, length: int, text: bool) -> bytes:
         """The bytes that stand before a payload of ``length`` bytes; ``text`` says that the payload is valid
         UTF-8.

@@ -28,9 +28,14 @@ _KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT
 
 
 class _TcpFraming:
-    """STOMP frames follow each other, with nothing between them."""
+    """STOMP frames follow each other, parted by an end of line.
+
+    The specification allows it, RabbitMQ and ActiveMQ write it, and PHP's client needs it: it skips an octet after each
+    frame that more follows.
+    """
 
     __slots__ = ()
+    trailer = b"\n"
 
     def header(self, length: int, text: bool) -> bytes:  # noqa: ARG002 - the boundary's signature
         return b""

@@ -39,6 +39,7 @@ class _WebSocketFraming:
     """Server frames: FIN, text or binary, no mask (RFC 6455 section 5.2)."""
 
     __slots__ = ()
+    trailer = b""
 
     def header(self, length: int, text: bool) -> bytes:
         if 125 < length < 0x10000:  # nearly every frame that is fanned out
