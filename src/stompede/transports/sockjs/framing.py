@@ -6,7 +6,7 @@ That object is quoted once, however many of them write it one after the other.
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 from stompede.wire.sockjs import prefix, quote, split
 
@@ -16,6 +16,8 @@ class SockJsFraming:
     """See `stompede.transports.base.Framing`; one object for all SockJS connections."""
 
     __slots__ = ("_last", "_quoted")
+    compression: ClassVar[None] = None
+    trailer: ClassVar[bytes] = b""
     compression = None
     trailer = b""
 

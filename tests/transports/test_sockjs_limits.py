@@ -1,0 +1,389 @@
+"""What bounds a SockJS session: time, bytes, numbers and origins."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from serving import Served, make_app, serving, shortly, until
+from sockjsclient import Exchange, SockJsStomp, fetch, session_url, stream
+from stompede import Stompede
+from stompede.server.policies import Conflate
+from stompede.testing import ManualClock
+from stompede.testing.echoes import mount_echoes
+from stompede.transports.sockjs import SockJsService
+from stompede.transports.sockjs.session import SockJsSession
+
+
+def service_of(served: Served, path: str = "/stomp") -> SockJsService:
+    return next(service for service in served.app._endpoints if service.path == path)
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    app = make_app()
+    mount_echoes(app)
+    async with serving(app) as served:
+        yield served
+
+
+async def ask(url: str, place: str, method: str = "POST") -> Exchange:
+    """A request whose response is not read yet."""
+    exchange = await Exchange.open(url)
+    await exchange.ask(method, f"{urlsplit(url).path}/{place}")
+    return exchange
+
+
+async def only(served: Served, path: str = "/stomp") -> SockJsSession:
+    """The one session there is, once a response carries its messages."""
+    service = service_of(served, path)
+    await until(
+        lambda: any(session.taken for session in service.sessions.values()), "a session with a response"
+    )
+    return next(iter(service.sessions.values()))
+
+
+# Time.
+
+
+async def test_a_heart_beat_is_sent_when_nothing_else_was(served: Served) -> None:
+    clock = ManualClock()
+    with clock.driving():
+        url = session_url(served.http + "/echo")
+        response = await stream(url + "/xhr_streaming")
+        await response.chunk()
+        assert await response.chunk() == b"o\n"
+        await clock.advance(26)
+        assert await response.chunk() == b"h\n"
+        await clock.advance(20)
+        await fetch(url + "/xhr_send", "POST", '["x"]')
+        assert await response.chunk() == b'a["x"]\n'
+        await clock.advance(20)
+        await fetch(url + "/xhr_send", "POST", '["y"]')
+        assert await response.chunk() == b'a["y"]\n', "no heart-beat: something else was sent"
+        await clock.advance(26)
+        assert await response.chunk() == b"h\n"
+        response.close()
+
+
+async def test_a_waiting_poll_is_answered_by_a_heart_beat(served: Served) -> None:
+    url = session_url(served.http + "/echo")
+    await fetch(url + "/xhr", "POST")
+    poll = await ask(url, "xhr")
+    await only(served, "/echo")
+    clock = ManualClock()
+    with clock.driving():
+        await clock.advance(26)
+    await poll.head()
+    assert await poll.body() == b"h\n"
+    poll.close()
+
+
+async def test_a_websocket_beats_too(served: Served) -> None:
+    client = await served.open(url=f"ws://127.0.0.1:{served.port}/echo/0/0/websocket")
+    clock = ManualClock()
+    with clock.driving():
+        await clock.advance(26)
+    while len(client.messages) < 2:
+        await client._receive()
+    assert client.messages == [(True, b"o"), (True, b"h")]
+    assert service_of(served, "/echo").statistics().websockets == 1
+    client.drop()
+    await until(lambda: service_of(served, "/echo").statistics().websockets == 0)
+
+
+async def test_a_session_without_a_response_lives_for_the_disconnect_delay(served: Served) -> None:
+    url = session_url(served.http + "/stomp")
+    await fetch(url + "/xhr", "POST")
+    assert served.node.statistics().connections == 1
+    clock = ManualClock()
+    with clock.driving():
+        await clock.advance(4.5)
+        assert served.node.statistics().connections == 1
+        await clock.advance(1)
+        assert served.node.statistics().connections == 0
+    assert (await fetch(url + "/xhr_send", "POST", '["x"]')).status == 404
+    assert (await fetch(url + "/xhr", "POST")).body == b"o\n", "a new session"
+
+
+async def test_a_poll_in_time_keeps_the_session(served: Served) -> None:
+    clock = ManualClock()
+    with clock.driving():
+        url = session_url(served.http + "/echo")
+        await fetch(url + "/xhr", "POST")
+        for _ in range(3):
+            await clock.advance(4.5)
+            await fetch(url + "/xhr_send", "POST", '["x"]')
+            assert (await fetch(url + "/xhr", "POST")).body == b'a["x"]\n'
+
+
+async def test_an_end_is_remembered_for_the_disconnect_delay(served: Served) -> None:
+    url = session_url(served.http + "/close")
+    await fetch(url + "/xhr", "POST")
+    assert (await fetch(url + "/xhr", "POST")).body == b'c[3000,"Go away!"]\n'
+    service = service_of(served, "/close")
+    clock = ManualClock()
+    with clock.driving():
+        assert service.statistics().ended == 1
+        await clock.advance(6)
+        assert service.statistics().ended == 0
+        assert service._timer is None, "nothing is left to wait for"
+
+
+async def test_a_close_frame_that_nobody_fetches_ends_with_the_delay(served: Served) -> None:
+    url = session_url(served.http + "/close")
+    await fetch(url + "/xhr", "POST")
+    service = service_of(served, "/close")
+    await until(lambda: next(iter(service.sessions.values()))._close is not None)
+    clock = ManualClock()
+    with clock.driving():
+        await clock.advance(6)
+    assert not service.sessions
+
+
+async def test_who_is_asked_for_a_sign_of_life_asks_for_the_next_response(served: Served) -> None:
+    url = session_url(served.http + "/stomp")
+    response = await stream(url + "/xhr_streaming")
+    await response.chunk()
+    assert await response.chunk() == b"o\n"
+    session = await only(served)
+    before = served.clock.shift = 30.0
+    assert session.ping()
+    assert [await response.chunk(), await response.chunk()] == [b"h\n", b""]
+    (stomp,) = served.node.transports
+    assert stomp.answered < served.clock.now() - before + 1, "our own frame is no sign of life"
+    again = await stream(url + "/xhr_streaming")
+    await until(lambda: stomp.answered > served.clock.now() - 10, "a sign of life")
+    response.close()
+    again.close()
+
+
+# Bytes.
+
+
+async def test_a_body_beyond_its_limit_is_refused_before_it_is_read() -> None:
+    async with serving(make_app(sockjs_max_post_bytes=1000)) as served:
+        url = session_url(served.http + "/stomp")
+        await fetch(url + "/xhr", "POST")
+        exchange = await Exchange.open(url)
+        path = urlsplit(url).path
+        exchange.writer.write(
+            f"POST {path}/xhr_send HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n".encode()
+        )
+        assert await exchange.head() == 413
+        exchange.close()
+        assert (await fetch(url + "/xhr", "POST")).text == 'c[1009,"message-too-big"]\n'
+
+
+async def test_a_body_without_a_length_is_bounded_too() -> None:
+    async with serving(make_app(sockjs_max_post_bytes=1000)) as served:
+        url = session_url(served.http + "/stomp")
+        await fetch(url + "/xhr", "POST")
+        exchange = await Exchange.open(url)
+        head = f"POST {urlsplit(url).path}/xhr_send HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        exchange.writer.write(head.encode() + b"3e8\r\n" + b"x" * 1000 + b"\r\n" + b"1\r\nx\r\n")
+        assert await exchange.head() == 413
+        exchange.close()
+
+
+async def test_a_message_beyond_its_limit_ends_the_session() -> None:
+    async with serving(make_app(max_message_bytes=1000)) as served:
+        url = session_url(served.http + "/stomp")
+        await fetch(url + "/xhr", "POST")
+        answer = await fetch(url + "/xhr_send", "POST", json.dumps(["x" * 1001]))
+        assert (answer.status, "max_message_bytes" in answer.text) == (413, True)
+        assert (await fetch(url + "/xhr", "POST")).text == 'c[1009,"message-too-big"]\n'
+
+
+async def test_a_stream_ends_after_its_bytes_and_the_session_goes_on() -> None:
+    async with serving(make_app(sockjs_stream_bytes=10_000)) as served:
+        client = SockJsStomp(served.http + "/stomp", "xhr_streaming")
+        served.clients.append(client)  # type: ignore[arg-type]
+        await client.open()
+        await client.connect()
+        await client.subscribe("/topic/a")
+        for number in range(100):
+            await served.app.publish("/topic/a", f"{number:04}" + "x" * 1000)
+        assert [int((await client.frame("MESSAGE")).text[:4]) for _ in range(100)] == list(range(100))
+        assert client.responses > 1
+
+
+async def test_what_waits_between_polls_is_bounded_by_the_outbox() -> None:
+    async with serving(make_app(outbound_bytes=50_000)) as served:
+        client = await SockJsStomp(served.http + "/stomp", "xhr").open()
+        await client.connect()
+        await client.subscribe("/topic/a")
+        for _ in range(200):
+            await served.app.publish("/topic/a", "x" * 1000)
+        await served.ended("slow-consumer")
+        while client.closed is None:
+            await client.receive()
+        assert client.closed == (4003, "slow-consumer")
+
+
+async def test_between_polls_the_policy_of_the_destination_acts() -> None:
+    app = make_app()
+    app.destination("/topic/positions", slow=Conflate("rider"))
+    async with serving(app) as served:
+        client = await SockJsStomp(served.http + "/stomp", "xhr").open()
+        await client.connect()
+        await client.subscribe("/topic/positions")
+        for number in range(500):
+            await served.app.publish("/topic/positions", {"at": number}, headers={"rider": "r"})
+        await served.app.publish("/topic/positions", {"at": -1}, headers={"rider": "last"})
+        seen = []
+        while not seen or seen[-1] != -1:
+            seen.append(json.loads((await client.frame("MESSAGE")).body)["at"])
+        assert seen[-2] == 499
+        assert len(seen) < 20, "older positions were replaced, not queued"
+
+
+async def test_requests_wait_while_the_session_does_not_read() -> None:
+    app = make_app(inbound_bytes=10)
+    gate = asyncio.Event()
+    handled: list[str] = []
+
+    @app.message("/wait")
+    async def wait(body: str) -> None:
+        await gate.wait()
+        handled.append(body)
+
+    async with serving(app) as served:
+        client = await SockJsStomp(served.http + "/stomp", "xhr").open()
+        await client.connect()
+        frames = [
+            f"SEND\ndestination:/app/wait\ncontent-type:text/plain\n\n{number}\0" for number in range(20)
+        ]
+        poll = asyncio.ensure_future(client.receive())
+        requests = [asyncio.ensure_future(client.send_raw([frame])) for frame in frames]
+        session = await only(served)
+        await until(lambda: session._reading is not None, "a session that does not read")
+        await shortly()
+        assert sum(request.done() for request in requests) < 10
+        gate.set()
+        await asyncio.gather(*requests)
+        await until(lambda: len(handled) == 20)
+        poll.cancel()
+        await asyncio.gather(poll, return_exceptions=True)
+
+
+# Numbers and origins.
+
+
+async def test_sessions_over_http_count_as_others_do() -> None:
+    async with serving(make_app(max_sessions=2)) as served:
+        one, two = (session_url(served.http + "/stomp") for _ in range(2))
+        await fetch(one + "/xhr", "POST")
+        await served.client()
+        answer = await fetch(two + "/xhr", "POST")
+        assert answer.status == 503
+        assert "max_sessions" in answer.text
+        assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_a_node_that_does_not_run_takes_no_sessions() -> None:
+    app: Stompede = make_app()
+    sent: list[dict[str, object]] = []
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/stomp/0/0/xhr", "headers": [], "query_string": b""}
+    await app(scope, None, send)
+    assert sent[0]["status"] == 503
+
+
+@pytest.mark.parametrize("place", ["xhr", "xhr_streaming", "xhr_send"])
+async def test_pages_of_other_sites_are_refused(served: Served, place: str) -> None:
+    answer = await fetch(
+        session_url(served.http + "/stomp") + f"/{place}", "POST", headers={"Origin": "https://evil.example"}
+    )
+    assert answer.status == 403
+    assert "allowed_origins" in answer.text
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_scripts_of_other_sites_are_refused_although_they_name_no_origin() -> None:
+    app = make_app(sockjs_transports=("jsonp-polling",), allowed_origins=("https://shop.example",))
+    async with serving(app) as served:
+        url = session_url(served.http + "/stomp") + "/jsonp?c=x"
+        for headers, status in (
+            ({"Sec-Fetch-Site": "cross-site"}, 403),
+            ({"Sec-Fetch-Site": "cross-site", "Referer": "https://evil.example/page"}, 403),
+            ({"Sec-Fetch-Site": "cross-site", "Referer": "https://shop.example/page"}, 200),
+            ({"Sec-Fetch-Site": "same-origin"}, 200),
+            ({}, 200),
+        ):
+            answer = await fetch(url.replace("session-", f"{status}{len(headers)}-"), headers=headers)
+            assert answer.status == status, headers
+            await shortly()
+
+
+async def test_an_allowed_origin_may_read_the_answers() -> None:
+    async with serving(make_app(allowed_origins=("https://shop.example",))) as served:
+        origin = {"Origin": "https://shop.example"}
+        answer = await fetch(session_url(served.http + "/stomp") + "/xhr", "POST", headers=origin)
+        assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, origin["Origin"])
+        assert answer.headers["vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    ("place", "method"), [("htmlfile?c=x", "GET"), ("jsonp?c=x", "GET"), ("jsonp_send", "POST")]
+)
+async def test_transports_of_long_ago_are_off_unless_set(served: Served, place: str, method: str) -> None:
+    assert (await fetch(session_url(served.http + "/stomp") + f"/{place}", method)).status == 404
+    assert (await fetch(served.http + "/stomp/iframe.html")).status == 404
+
+
+async def test_without_transports_there_is_plain_websocket_only() -> None:
+    async with serving(make_app(sockjs_transports=())) as served:
+        for place in ("/info", "/0/0/xhr", "/"):
+            assert (await fetch(served.http + "/stomp" + place)).status == 404
+        await served.client()
+
+
+# The end.
+
+
+async def test_a_node_that_stops_tells_those_who_wait() -> None:
+    app = make_app()
+    async with serving(app) as served:
+        client = await SockJsStomp(served.http + "/stomp", "xhr_streaming").open()
+        await client.connect()
+        stopping = asyncio.ensure_future(served.node.stop())
+        while client.closed is None:
+            await client.receive()
+        assert client.closed == (1012, "service-restart")
+        await stopping
+        client.drop()
+
+
+async def test_a_session_that_is_cut_ends_its_response(served: Served) -> None:
+    url = session_url(served.http + "/stomp")
+    response = await stream(url + "/xhr_streaming")
+    await response.chunk()
+    await response.chunk()
+    (await only(served)).abort()
+    assert await response.reader.read() == b""
+    response.close()
+    await until(lambda: served.node.statistics().connections == 0)
+
+
+async def test_a_client_that_reads_nothing_is_cut() -> None:
+    app = make_app(sockjs_stream_bytes=10**9, sockjs_disconnect_delay_s=1, outbound_bytes=200_000)
+    async with serving(app) as served:
+        url = session_url(served.http + "/stomp")
+        response = await stream(url + "/xhr_streaming")
+        response.writer.transport.pause_reading()
+        subscribe = [
+            "CONNECT\naccept-version:1.2\nhost:x\n\n\0",
+            "SUBSCRIBE\nid:1\ndestination:/topic/a\n\n\0",
+        ]
+        await fetch(url + "/xhr_send", "POST", json.dumps(subscribe))
+        while not served.logged("session ended"):
+            await served.app.publish("/topic/a", "x" * 100_000)
+        await served.ended("slow-consumer")
+        await until(lambda: served.node.statistics().connections == 0, "the end of the connection")
+        response.close()
