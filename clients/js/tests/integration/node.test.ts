@@ -57,16 +57,42 @@ describe("with a node", () => {
     expect(member.statistics().connects).toBe(1);
   });
 
-  it("a listener's token is renewed, too", async () => {
-    const fetched = vi.fn(() => token("cook", fetched.mock.calls.length === 1 ? 1 : 60));
+  it("a listener's token is renewed, too, and what came meanwhile is not missed", async () => {
+    let renew!: () => void;
+    const allowed = new Promise<void>((resolve) => (renew = resolve));
+    const fetched = vi.fn(async () => (fetched.mock.calls.length === 1 ? token("cook", 1) : allowed.then(() => token("cook"))));
     const listener = await opened({ token: fetched });
     const numbers: number[] = [];
-    await listener.subscribe<number>("/topic/secret/x", (message) => numbers.push(message.body)).ready;
-    await vi.waitUntil(() => fetched.mock.calls.length === 2, { timeout: 10_000 });
+    const onGap = vi.fn();
+    await listener.subscribe<number>("/topic/secret/x", (message) => numbers.push(message.body), { onGap }).ready;
     const speaker = await opened({ token: () => token("waiter") });
     await speaker.send("/topic/secret/x", 1);
-    await vi.waitUntil(() => numbers.length === 1);
+    await vi.waitUntil(() => fetched.mock.calls.length === 2, { timeout: 10_000 });
+    for (const number of [2, 3]) await speaker.send("/topic/secret/x", number);
+    renew();
+    await vi.waitUntil(() => numbers.length >= 3, { timeout: 5_000 });
+    await speaker.send("/topic/secret/x", 4);
+    await vi.waitUntil(() => numbers.length >= 4);
+    expect(numbers).toEqual([1, 2, 3, 4]);
+    expect(onGap).not.toHaveBeenCalled();
     expect(listener.statistics().connects).toBe(1);
+  });
+
+  it("a queue's message that was given back comes again, and one that was acknowledged does not", async () => {
+    const worker = await opened();
+    const speaker = await opened();
+    const stream = worker.messages<number>("/queue/jobs", { headers: { ack: "client-individual" } });
+    await stream.ready;
+    for (const number of [1, 2]) await speaker.send("/queue/jobs", number);
+    const first = (await stream.next()).value;
+    first?.nack();
+    const seen = [first?.body];
+    while (seen.length < 3) {
+      const { value } = await stream.next();
+      value?.ack();
+      seen.push(value?.body);
+    }
+    expect(seen.toSorted()).toEqual([1, 1, 2]);
   });
 
   it("a refused login is final", async () => {
