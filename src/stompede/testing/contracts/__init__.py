@@ -25,6 +25,7 @@ from stompede.testing.contracts.presence import PresenceTableContract as Presenc
 from stompede.testing.contracts.presence import (  # noqa: E402
     SharedPresenceTableContract as SharedPresenceTableContract,
 )
+from stompede.testing.contracts.queues import QueueStoreContract as QueueStoreContract  # noqa: E402
 from stompede.testing.contracts.routing_table import RoutingTableContract as RoutingTableContract  # noqa: E402
 from stompede.testing.contracts.routing_table import (  # noqa: E402
     SharedRoutingTableContract as SharedRoutingTableContract,
@@ -34,6 +35,7 @@ __all__ = [
     "BusContract",
     "HistoryContract",
     "PresenceTableContract",
+    "QueueStoreContract",
     "RoutingTableContract",
     "SharedBusContract",
     "SharedPresenceTableContract",
