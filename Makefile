@@ -20,7 +20,7 @@ help: ## list these targets
 run: .venv/.run console ## a node and simulated riders, on http://localhost:8080
 	@$(BIN)/stompede demo --riders $(RIDERS)
 
-test: .venv/.dev console console-test client-test tests/asyncapi/node_modules ## every test but the long ones
+test: .venv/.dev console console-test client-test tests/asyncapi/node_modules tests/clients/sockjs/node_modules ## every test but the long ones
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
 console-test: console/node_modules ## the tests of the page's own parts
@@ -76,8 +76,8 @@ clients/js/node_modules: clients/js/package-lock.json
 	@scripts/npm --prefix clients/js ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
-tests/asyncapi/node_modules: tests/asyncapi/package-lock.json
-	@scripts/npm --prefix tests/asyncapi ci --no-fund --no-audit --loglevel=error
+tests/asyncapi/node_modules tests/clients/sockjs/node_modules: %/node_modules: %/package-lock.json
+	@scripts/npm --prefix $* ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
 $(CLIENT): $(CLIENT_SOURCES) | clients/js/node_modules

@@ -11,8 +11,18 @@ from __future__ import annotations
 import hmac
 
 from stompede import AuthenticationError, Principal, Settings, Stompede
+from stompede.testing.echoes import ALL_TRANSPORTS, mount_echoes
 
-app = Stompede(title="Stompede conformance", settings=Settings(endpoints=("/stomp", "/ws"), heart_beat_grace_s=0))
+app = Stompede(
+    title="Stompede conformance",
+    settings=Settings(
+        endpoints=("/stomp", "/ws"),
+        heart_beat_grace_s=0,
+        allowed_origins=("*",),
+        sockjs_transports=ALL_TRANSPORTS,
+    ),
+)
+mount_echoes(app)
 
 
 @app.authenticate

@@ -19,7 +19,7 @@ from stompede.server.outbox import Offer, Outbox, OutboxCounters
 from stompede.transports import Receiver, Refusal, Transport
 from stompede.transports.sockjs import SockJsOptions, SockJsService
 
-_ALL: Final = (
+ALL_TRANSPORTS: Final = (
     "websocket", "xhr-streaming", "xhr-polling", "eventsource", "htmlfile", "jsonp-polling", "iframe",
 )  # fmt: skip
 _MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
@@ -156,10 +156,10 @@ def _go_away(who: Conversation) -> None:
 def mount_echoes(app: Stompede) -> None:
     """Adds the services to an application that has not started."""
     settings = app.settings
-    without_websocket = tuple(name for name in _ALL if name != "websocket")
+    without_websocket = tuple(name for name in ALL_TRANSPORTS if name != "websocket")
 
     def mount(
-        path: str, service: Service, transports: tuple[str, ...] = _ALL, *, cookie: bool = False
+        path: str, service: Service, transports: tuple[str, ...] = ALL_TRANSPORTS, *, cookie: bool = False
     ) -> None:
         options = SockJsOptions(
             transports=transports,
