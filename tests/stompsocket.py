@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
+from websockets.extensions import ClientExtensionFactory
 from websockets.frames import Frame as WsFrame
 from websockets.frames import Opcode
 from websockets.http11 import Response
@@ -124,6 +125,7 @@ class StompSocket:
         self._text = True
         self._eof = False
         self._receipts = 0
+        self.read_bytes = 0
 
     @classmethod
     async def open(
@@ -133,6 +135,7 @@ class StompSocket:
         subprotocols: Sequence[str] = SUBPROTOCOLS,
         headers: Mapping[str, str] = {},
         receive_buffer: int | None = None,
+        extensions: Sequence[ClientExtensionFactory] = (),
     ) -> Self:
         """Connects and shakes hands; raises `InvalidStatus` where the server refuses."""
         target = urlsplit(url)
@@ -140,7 +143,12 @@ class StompSocket:
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.setblocking(False)
-        protocol = ClientProtocol(parse_uri(url), subprotocols=list(subprotocols) or None, max_size=None)
+        protocol = ClientProtocol(
+            parse_uri(url),
+            subprotocols=list(subprotocols) or None,
+            extensions=list(extensions) or None,
+            max_size=None,
+        )
         self = cls(sock, protocol)
         request = protocol.connect()
         request.headers.update(Headers(headers))
@@ -322,6 +330,7 @@ class StompSocket:
         except ConnectionError:
             data = b""
         if data:
+            self.read_bytes += len(data)
             self.protocol.receive_data(data)
         else:
             self._eof = True

@@ -17,6 +17,9 @@ from stompsocket import Parser
 class Plain:
     """A framing that adds nothing, as the connection in memory has it."""
 
+    compression = None
+    trailer = b""
+
     def header(self, length: int, text: bool) -> bytes:
         return b""
 

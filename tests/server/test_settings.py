@@ -20,7 +20,8 @@ def test_lists_may_be_written_with_commas_also_in_the_environment(
 
 def test_every_list_may_be_written_with_commas() -> None:
     lists = {name for name, field in Settings.model_fields.items() if "tuple" in str(field.annotation)}
-    assert lists == {*LISTS, "sockjs_transports"}
+    assert lists == {*LISTS, "sockjs_transports", "compression"}
+    assert Settings(endpoints="/a,/b", compression="/a, /b").compression == ("/a", "/b")  # type: ignore[arg-type]
     assert Settings(sockjs_transports="websocket, iframe").sockjs_transports == ("websocket", "iframe")  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="flash"):
         Settings(sockjs_transports="flash")  # type: ignore[arg-type]

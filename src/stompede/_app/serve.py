@@ -19,7 +19,7 @@ from stompede._app.listening import authority_of, listen
 from stompede._app.tcp import stop_listening
 from stompede.errors import ConfigurationError, StompedeError
 from stompede.server.logs import configure_logging
-from stompede.transports import http_protocol, websocket_protocol
+from stompede.transports import Compressing, http_protocol, websocket_protocol
 
 if TYPE_CHECKING:
     from stompede._app.application import Stompede
@@ -120,6 +120,9 @@ def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | N
     websocket = websocket_protocol(
         app._endpoints.websocket,
         rules=app._rules,
+        compressing=Compressing(
+            settings.compression, settings.compression_min_bytes, settings.compression_level
+        ),
         max_message_bytes=settings.max_message_bytes,
         close_timeout_s=settings.close_timeout_s,
         fallback=AutoWebSocketsProtocol,

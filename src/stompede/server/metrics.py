@@ -27,7 +27,11 @@ _GAUGES: Final[tuple[tuple[str, str, Figure], ...]] = (
     ("stompede_connecting", "Sockets that have not sent CONNECT.", lambda s: s.connecting),
     ("stompede_members", "Principals with at least one session.", lambda s: s.members),
     ("stompede_subscriptions", "Topic and queue subscriptions.", lambda s: s.hub.subscriptions),
-    ("stompede_destinations", "Destinations and wildcards with at least one subscriber.", lambda s: s.hub.topics),
+    (
+        "stompede_destinations",
+        "Destinations and wildcards with at least one subscriber.",
+        lambda s: s.hub.topics,
+    ),
     ("stompede_wildcards", "Of those, wildcards.", lambda s: s.hub.wildcards),
     ("stompede_outbox_blocked", "Sessions whose socket takes no bytes now.", lambda s: s.outboxes.blocked),
     ("stompede_outbox_bytes", "Bytes that wait for slow clients.", lambda s: s.outboxes.queued_bytes),

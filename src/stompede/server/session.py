@@ -202,7 +202,11 @@ class Session(StompSession):
     def write_frame(self, frame: bytes, text: bool = True) -> None:
         """Sends one STOMP frame that may not be dropped, at the end of this turn of the loop."""
         framing = self.transport.framing
-        data = framing.header(len(frame), text) + frame + framing.trailer
+        compression = framing.compression
+        if compression is None:
+            data = framing.header(len(frame), text) + frame + framing.trailer
+        else:
+            data = compression.frame(frame, text)
         answers = self._answers
         if answers is None:
             self._answers = [data]

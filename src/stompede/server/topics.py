@@ -9,7 +9,7 @@ from stompede.messaging.message import Message
 from stompede.messaging.wildcards import Wildcard
 from stompede.server.outbox import Outbox
 from stompede.server.policies import Conflate, SlowPolicy
-from stompede.transports.base import Framing
+from stompede.transports.base import Compression, Framing, framed
 from stompede.wire.stomp import MessageTemplate, Version, message_parts, message_without_subscription
 
 CohortKey = tuple[Framing, Version, str | None]
@@ -110,7 +110,7 @@ class Topic:
         self.only = None
         if len(self.cohorts) == 1 and self.wildcard is None:
             ((key, cohort),) = self.cohorts.items()
-            if len(cohort.members) == 1:
+            if len(cohort.members) == 1 and cohort.shape.framing.compression is None:
                 self.only = Only(self.destination, key, next(iter(cohort.members)))
 
 
@@ -127,9 +127,10 @@ def is_text(body: bytes) -> bool:
 
 def pieces_of_tick(pending: list[Pending], shape: Shape) -> list[bytes]:
     """The frames of a tick, cut at the places where the subscription id stands."""
-    version, length, header, trailer = (
-        shape.version, shape.length, shape.framing.header, shape.framing.trailer,
-    )  # fmt: skip
+    version, length, framing = shape.version, shape.length, shape.framing
+    if framing.compression is not None:
+        return _compressed_pieces(pending, shape, framing.compression)
+    header, trailer = framing.header, framing.trailer
     if length is None:
         frames = []
         for message_id, message, text in pending:
@@ -146,6 +147,26 @@ def pieces_of_tick(pending: list[Pending], shape: Shape) -> list[bytes]:
     return pieces
 
 
+def _compressed_pieces(pending: list[Pending], shape: Shape, compression: Compression) -> list[bytes]:
+    version, length = shape.version, shape.length
+    if length is None:
+        return [
+            b"".join(
+                compression.frame(message_without_subscription(version, message_id, message), text)
+                for message_id, message, text in pending
+            )
+        ]
+    pieces = []
+    tail = b""
+    for message_id, message, text in pending:
+        before, after = message_parts(version, message_id, message)
+        opening, closing = compression.around(before, length, after, text)
+        pieces.append(tail + opening)
+        tail = closing
+    pieces.append(tail)
+    return pieces
+
+
 def frames_of_tick(pending: list[Pending], cohort: Cohort) -> list[bytes]:
     """The frames of one cohort, one by one: for sockets that are blocked."""
     version, framing = cohort.shape.version, cohort.shape.framing
@@ -155,7 +176,7 @@ def frames_of_tick(pending: list[Pending], cohort: Cohort) -> list[bytes]:
             payload = message_without_subscription(version, message_id, message)
         else:
             payload = cohort.sid.join(message_parts(version, message_id, message))
-        frames.append(framing.header(len(payload), text) + payload + framing.trailer)
+        frames.append(framed(framing, payload, text))
     return frames
 
 

@@ -29,6 +29,7 @@ class MemoryFraming:
     """Payloads follow each other, with nothing between them."""
 
     __slots__ = ()
+    compression = None
     trailer = b""
 
     def header(self, length: int, text: bool) -> bytes:  # noqa: ARG002 - the boundary's signature

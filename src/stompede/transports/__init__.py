@@ -6,6 +6,7 @@ from stompede.transports.base import Framing as Framing
 from stompede.transports.base import Receiver as Receiver
 from stompede.transports.base import Refusal as Refusal
 from stompede.transports.base import Transport as Transport
+from stompede.transports.deflate import Compressing as Compressing
 from stompede.transports.handshake import Rules as Rules
 from stompede.transports.tcp import TCP as TCP
 from stompede.transports.tcp import listen_tcp as listen_tcp
@@ -14,6 +15,6 @@ from stompede.transports.uvicorn import http_protocol as http_protocol
 from stompede.transports.websocket import WEBSOCKET as WEBSOCKET
 
 __all__ = [
-    "TCP", "WEBSOCKET", "Acceptor", "Framing", "Receiver", "Refusal", "Rules", "Transport", "http_protocol",
-    "listen_tcp", "serve_asgi", "websocket_protocol",
+    "TCP", "WEBSOCKET", "Acceptor", "Compressing", "Framing", "Receiver", "Refusal", "Rules", "Transport",
+    "http_protocol", "listen_tcp", "serve_asgi", "websocket_protocol",
 ]  # fmt: skip

@@ -15,10 +15,31 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 
 
+class Compression(Protocol):
+    """How frames are made that are more than a header and their payload."""
+
+    def frame(self, payload: bytes, text: bool) -> bytes:
+        """A whole frame; ``text`` says that the payload is valid UTF-8."""
+        ...
+
+    def around(self, before: bytes, gap: int, after: bytes, text: bool) -> tuple[bytes, bytes]:
+        """A frame whose payload is ``before``, ``gap`` bytes that differ between its receivers, and ``after``: what
+        stands on the wire before those bytes and behind them.
+        """
+        ...
+
+
 class Framing(Protocol):
     """How a transport wraps the payload of one message on the wire. One object per kind, shared by all
     connections.
     """
+
+    @property
+    def compression(self) -> Compression | None:
+        """Who makes frames that are worth compressing; ``None`` where none is. A header and a payload as it is are
+        a frame all the same.
+        """
+        ...
 
     @property
     def trailer(self) -> bytes:
@@ -30,6 +51,14 @@ class Framing(Protocol):
         UTF-8.
         """
         ...
+
+
+def framed(framing: Framing, payload: bytes, text: bool) -> bytes:
+    """A payload that is a frame, as it goes to the socket; compressed where that is agreed on."""
+    compression = framing.compression
+    if compression is None:
+        return framing.header(len(payload), text) + payload + framing.trailer
+    return compression.frame(payload, text)
 
 
 class Peer(Protocol):

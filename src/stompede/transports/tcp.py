@@ -35,6 +35,7 @@ class _TcpFraming:
     """
 
     __slots__ = ()
+    compression = None
     trailer = b"\n"
 
     def header(self, length: int, text: bool) -> bytes:  # noqa: ARG002 - the boundary's signature

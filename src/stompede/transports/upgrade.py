@@ -20,8 +20,9 @@ from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stub leaves the class out
 
 from stompede.transports.base import Acceptor
+from stompede.transports.deflate import Compressing
 from stompede.transports.handshake import HandshakeRefused, Rules, admit
-from stompede.transports.websocket import WebSocketConnection
+from stompede.transports.websocket import WEBSOCKET, WebSocketConnection
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def websocket_protocol(
     acceptor_at: Callable[[str], Acceptor | None],
     *,
     rules: Rules,
+    compressing: Compressing,
     max_message_bytes: int,
     close_timeout_s: float,
     fallback: Callable[..., asyncio.Protocol] | None,
@@ -81,6 +83,7 @@ def websocket_protocol(
     Args:
         acceptor_at: who decides about new connections at a path; ``None`` for one that is not served here.
         rules: origins and proxies.
+        compressing: where permessage-deflate is offered.
         max_message_bytes: largest WebSocket message.
         close_timeout_s: time for the peer to answer our close frame.
         fallback: uvicorn's own class, for WebSocket routes of the application on other paths.
@@ -107,12 +110,21 @@ def websocket_protocol(
                 ),
                 None,
             )
+        offers = ", ".join(request.headers.getall("Sec-WebSocket-Extensions", ()))
+        agreed = compressing.agree(_path_of(request.path), offers)
         free_bytes = len(protocol.get_buffer(-1))
         connection = WebSocketConnection(
-            acceptor, admitted.address, max_message_bytes, close_timeout_s, free_bytes
+            acceptor,
+            admitted.address,
+            max_message_bytes,
+            close_timeout_s,
+            free_bytes,
+            WEBSOCKET if agreed is None else agreed.framing,
         )
         faults.connection = connection
         chosen = {} if admitted.subprotocol is None else {"Sec-WebSocket-Protocol": admitted.subprotocol}
+        if agreed is not None:
+            chosen["Sec-WebSocket-Extensions"] = agreed.answer
         return WSUpgradeResponseWithListener(
             WSUpgradeResponse.create_101_response(extra_headers=chosen), connection
         )

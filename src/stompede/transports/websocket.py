@@ -39,6 +39,7 @@ class _WebSocketFraming:
     """Server frames: FIN, text or binary, no mask (RFC 6455 section 5.2)."""
 
     __slots__ = ()
+    compression = None
     trailer = b""
 
     def header(self, length: int, text: bool) -> bytes:
@@ -72,10 +73,10 @@ class WebSocketConnection(WSListener):
         "_write_paused",
         "_ws",
         "address",
+        "framing",
         "receiver",
         "write",
     )  # fmt: skip
-    framing = WEBSOCKET
 
     def __init__(
         self,
@@ -84,8 +85,10 @@ class WebSocketConnection(WSListener):
         max_message_bytes: int,
         close_timeout_s: float,
         free_bytes: int,
+        framing: Framing = WEBSOCKET,
     ) -> None:
         self.address = address
+        self.framing = framing
         self.write: Callable[[bytes], None] = _discard
         self.receiver: Receiver
         self._acceptor = acceptor
@@ -167,9 +170,13 @@ class WebSocketConnection(WSListener):
         elif kind is WSMsgType.PONG:
             self.receiver.alive()
         else:
+            compressed = frame.rsv1 and self.framing.compression is not None
+            if compressed:
+                rsv = frame.rsv2 or frame.rsv3
             if self._assembler is None:
                 self._assembler = MessageAssembler(self._max_message_bytes)
-            message = self._assembler.frame(int(kind.value), frame.get_payload_as_bytes(), frame.fin, rsv)
+            payload = frame.get_payload_as_bytes()
+            message = self._assembler.frame(int(kind.value), payload, frame.fin, rsv, compressed)
             if message is not None:
                 self._assembler = None
                 self.receiver.received(message.data)

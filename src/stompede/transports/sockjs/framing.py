@@ -18,8 +18,6 @@ class SockJsFraming:
     __slots__ = ("_last", "_quoted")
     compression: ClassVar[None] = None
     trailer: ClassVar[bytes] = b""
-    compression = None
-    trailer = b""
 
     def __init__(self) -> None:
         self._last = b""

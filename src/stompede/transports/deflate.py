@@ -1,0 +1,110 @@
+"""Frames of permessage-deflate: which endpoints offer it, and how payloads are compressed for who took the offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple, final
+
+from stompede.transports.base import Compression, Framing
+from stompede.transports.websocket import WEBSOCKET
+from stompede.wire.websocket import agree, deflate, encode_header, stored
+
+_OPCODE_TEXT: Final = 1
+_OPCODE_BINARY: Final = 2
+_RSV1: Final = 0x40
+
+
+@final
+class DeflateFraming:
+    """A `Framing` and its `Compression`: one for all connections whose clients read the same window.
+
+    Args:
+        min_bytes: a shorter payload is sent as it is; so is one that does not become shorter.
+        level: 1, fast, to 9, small.
+        window_bits: as agreed.
+    """
+
+    __slots__ = ("_level", "_min_bytes", "_window_bits")
+    header = staticmethod(WEBSOCKET.header)
+    trailer = b""
+
+    def __init__(self, min_bytes: int, level: int, window_bits: int) -> None:
+        self._min_bytes = min_bytes
+        self._level = level
+        self._window_bits = window_bits
+
+    @property
+    def compression(self) -> Compression:
+        """See `Framing`."""
+        return self
+
+    def frame(self, payload: bytes, text: bool) -> bytes:
+        """See `Compression`."""
+        if len(payload) >= self._min_bytes:
+            packed = deflate(payload, self._level, self._window_bits)
+            if len(packed) < len(payload):
+                return _header(len(packed), text) + packed
+        return self.header(len(payload), text) + payload
+
+    def around(self, before: bytes, gap: int, after: bytes, text: bool) -> tuple[bytes, bytes]:
+        """See `Compression`: what comes up to the end of the gap is stored, the rest is compressed."""
+        first = len(before) + gap
+        length = first + len(after)
+        if length >= self._min_bytes and (opening := stored(first)) is not None:
+            packed = deflate(after, self._level, self._window_bits)
+            packed_length = len(opening) + first + len(packed)
+            if packed_length < length:
+                return _header(packed_length, text) + opening + before, packed
+        return self.header(length, text) + before, after
+
+
+def _header(length: int, text: bool) -> bytes:
+    return encode_header(_RSV1 | (_OPCODE_TEXT if text else _OPCODE_BINARY), length)
+
+
+class Agreed(NamedTuple):
+    """What a connection got.
+
+    Attributes:
+        framing: for what is sent.
+        answer: for the ``Sec-WebSocket-Extensions`` header of the response.
+    """
+
+    framing: Framing
+    answer: str
+
+
+@final
+class Compressing:
+    """The endpoints that offer permessage-deflate.
+
+    Args:
+        paths: of the endpoints; what is below one belongs to it, and ``*`` is all.
+        min_bytes: see `DeflateFraming`.
+        level: see `DeflateFraming`.
+    """
+
+    def __init__(self, paths: Iterable[str], min_bytes: int, level: int) -> None:
+        self._paths = frozenset(paths)
+        self._below = tuple(f"{path}/" for path in self._paths)
+        self._min_bytes = min_bytes
+        self._level = level
+        self._framings: dict[int, DeflateFraming] = {}
+
+    def agree(self, path: str, offers: str) -> Agreed | None:
+        """Answers the offers of a handshake; ``None``: no compression.
+
+        Args:
+            path: that was asked for.
+            offers: what the ``Sec-WebSocket-Extensions`` headers of the request say.
+        """
+        if not offers or not ("*" in self._paths or path in self._paths or path.startswith(self._below)):
+            return None
+        agreement = agree(offers)
+        if agreement is None:
+            return None
+        bits = agreement.window_bits
+        framing = self._framings.get(bits)
+        if framing is None:
+            framing = self._framings[bits] = DeflateFraming(self._min_bytes, self._level, bits)
+        return Agreed(framing, agreement.answer)
