@@ -147,17 +147,25 @@ export class StompedeClient {
    * The subscription is made anew after each reconnect, and goes on behind the last message where the destination has
    * history; otherwise `onGap` is told.
    */
-  subscribe<T = unknown>(destination: string, onMessage: (message: Message<T>) => void, options: SubscribeOptions<T> = {}): Subscription<T> {
+  subscribe<T = unknown>(
+    destination: string,
+    onMessage: (message: Message<T>) => void,
+    options: SubscribeOptions<T> = {},
+  ): Subscription<T> {
     this.#notClosed();
     return new Subscription(this.#supervisor.courier, this.#settings, destination, onMessage, options);
   }
 
-  /** Subscribes; messages wait, bounded, until they are taken: `for await (const message of client.messages("/topic/news"))`. */
+  /** Subscribes; messages wait, bounded, until they are taken: `for await (const message of client.messages("/topic/a"))`. */
   messages<T = unknown>(destination: string, options: StreamOptions<T> = {}): MessageStream<T> {
     this.#notClosed();
     const { maxQueued = 1_000, overflow = "fail" } = options;
     const { courier } = this.#supervisor;
-    return new MessageStream<T>((onMessage, ended) => new Subscription(courier, this.#settings, destination, onMessage, options, ended), maxQueued, overflow);
+    return new MessageStream<T>(
+      (onMessage, ended) => new Subscription(courier, this.#settings, destination, onMessage, options, ended),
+      maxQueued,
+      overflow,
+    );
   }
 
   /** Sends what waits, says goodbye, and closes for good: streams end, and what still waits is rejected. */
@@ -181,7 +189,8 @@ export class StompedeClient {
   async #outcome(frame: Outgoing, timeoutMs = this.#settings.timeoutMs): Promise<Awaited<Outgoing["outcome"]>> {
     const { courier } = this.#supervisor;
     const timer = setTimeout(() => {
-      frame.fail(new StompedeError("timeout", `no word from the server within ${timeoutMs} ms`, { destination: frame.headers["destination"] }));
+      const detail = `no word from the server within ${timeoutMs} ms`;
+      frame.fail(new StompedeError("timeout", detail, { destination: frame.headers["destination"] }));
       courier.forget(frame);
     }, timeoutMs);
     try {

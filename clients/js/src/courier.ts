@@ -229,10 +229,11 @@ export class Courier {
   onReceipt(headers: Headers): void {
     const frame = this.inFlight.take(headers["receipt-id"], undefined);
     if (frame === undefined) return;
+    const { destination } = frame.headers;
     if (frame.command === "SUBSCRIBE") this.#answered(frame, headers);
     else if (frame.code === undefined) frame.succeed();
     // The answer would have come before it.
-    else frame.fail(new StompedeError("no-reply", "the request was handled, but not answered", { destination: frame.headers["destination"] }));
+    else frame.fail(new StompedeError("no-reply", "the request was handled, but not answered", { destination }));
     this.flush();
   }
 

@@ -6,7 +6,7 @@
  * of the application is due. The first subscription goes afterwards, so that no error falls between.
  */
 
-import { delayMs } from "./backoff.js";
+import { DEFAULT_BACKOFF, delayMs } from "./backoff.js";
 import type { Courier } from "./courier.js";
 import { ConnectionEnded, StompedeError } from "./errors.js";
 import type { Settings } from "./options.js";
@@ -14,7 +14,7 @@ import { type Sink, Standing } from "./standing.js";
 import { authorization } from "./tokens.js";
 
 const IDS = ["errors", "errors-2"] as const;
-const RETRY = { initialMs: 1_000, maxMs: 30_000, factor: 2 };
+const RETRY = { ...DEFAULT_BACKOFF, initialMs: 1_000 };
 
 export class Renewal {
   /** Whether one is under way. */
@@ -98,7 +98,9 @@ export class Renewal {
     const refused = this.courier.takeRefused();
     for (const frame of refused) this.courier.fail(frame, error);
     if (refused.length === 0) this.settings.onError(error);
-    if (this.courier.suspended) this.#again = setTimeout(() => this.start(), RETRY.initialMs + delayMs({ ...RETRY, attempts: Infinity, stableMs: 0 }, this.#failed++, Math.random));
+    if (this.courier.suspended) {
+      this.#again = setTimeout(() => this.start(), RETRY.initialMs + delayMs(RETRY, this.#failed++, Math.random));
+    }
     this.courier.release("renewing");
   }
 
@@ -108,6 +110,7 @@ export class Renewal {
   }
 
   #channel(id: string, sink: Pick<Sink, "live" | "end">): Standing {
-    return new Standing(id, this.settings.errorDestination, { message: (message) => this.courier.onSoftError(message), gap: () => undefined, ...sink }, {}, true);
+    const all: Sink = { message: (message) => this.courier.onSoftError(message), gap: () => undefined, ...sink };
+    return new Standing(id, this.settings.errorDestination, all, {}, true);
   }
 }

@@ -159,7 +159,8 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>> {
     if (taker !== undefined) return taker.resolve({ value: one, done: false });
     if (this.#queue.length >= this.maxQueued) {
       if (this.overflow === "fail") {
-        this.#end(new StompedeError("slow-consumer", `${this.#queue.length} messages wait to be taken (maxQueued)`, { destination: one.destination }));
+        const detail = `${this.#queue.length} messages wait to be taken (maxQueued)`;
+        this.#end(new StompedeError("slow-consumer", detail, { destination: one.destination }));
         void this.#subscription.unsubscribe();
         return;
       }

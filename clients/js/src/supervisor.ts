@@ -49,8 +49,10 @@ export class Supervisor {
   /** Sends what waits and DISCONNECT, and waits until the server has taken all, but no longer than `closeTimeoutMs`. */
   async close(): Promise<void> {
     const { changes, queue } = this.courier;
-    const until = Date.now() + this.settings.closeTimeoutMs;
-    if (this.state === "connected") await changes.until(() => queue.length === 0 || this.state !== "connected", this.settings.closeTimeoutMs);
+    const { closeTimeoutMs } = this.settings;
+    const until = Date.now() + closeTimeoutMs;
+    const emptied = (): boolean => queue.length === 0 || this.state !== "connected";
+    if (this.state === "connected") await changes.until(emptied, closeTimeoutMs);
     this.#closing = true;
     changes.signal();
     this.#link?.close();

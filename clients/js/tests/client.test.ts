@@ -31,7 +31,8 @@ describe("connecting", () => {
     const client = make();
     client.subscribe("/topic/a", () => undefined);
     await client.open();
-    expect(server.peer.sent("SUBSCRIBE").map((frame) => frame.headers["destination"])).toEqual(["/session/queue/request-error", "/topic/a"]);
+    const destinations = server.peer.sent("SUBSCRIBE").map((frame) => frame.headers["destination"]);
+    expect(destinations).toEqual(["/session/queue/request-error", "/topic/a"]);
     expect([client.state, client.sessionId]).toEqual(["connected", "s1"]);
   });
 
@@ -95,7 +96,11 @@ describe("a connection", () => {
 
   beforeEach(() => {
     vi.useFakeTimers();
-    server.rule = (peer, frame) => frame.command === "CONNECT" && (peer.says("CONNECTED", { version: "1.2", "heart-beat": "1000,1000" }), true);
+    server.rule = (peer, frame) => {
+      if (frame.command !== "CONNECT") return false;
+      peer.says("CONNECTED", { version: "1.2", "heart-beat": "1000,1000" });
+      return true;
+    };
   });
 
   it("that has gone silent is given up, without waiting for its close frame", async () => {
@@ -234,11 +239,13 @@ describe("sending", () => {
   it("is rejected with the soft error that names its receipt", async () => {
     server.rule = (peer, frame) => {
       if (frame.command !== "SEND") return false;
-      peer.softError({ code: "forbidden", detail: "no", destination: "/topic/x", errorId: "id-1" }, { "receipt-id": frame.headers["receipt"] ?? "" });
+      const body = { code: "forbidden", detail: "no", destination: "/topic/x", errorId: "id-1" };
+      peer.softError(body, { "receipt-id": frame.headers["receipt"] ?? "" });
       return true;
     };
     const client = await opened();
-    await expect(client.send("/topic/x")).rejects.toMatchObject({ name: "StompedeError", code: "forbidden", detail: "no", errorId: "id-1", destination: "/topic/x" });
+    const refusal = { name: "StompedeError", code: "forbidden", detail: "no", errorId: "id-1", destination: "/topic/x" };
+    await expect(client.send("/topic/x")).rejects.toMatchObject(refusal);
   });
 
   it("tells onError of soft errors that no call waits for", async () => {

@@ -33,8 +33,9 @@ describe("request", () => {
   });
 
   it("is rejected with the soft error that carries its code", async () => {
-    requests((peer, frame, code) => (peer.softError({ code: "invalid-body", detail: "no", destination: frame.headers["destination"] ?? "" }, { "client-request-code": code }), true));
-    await expect(client.request("/app/echo", 1)).rejects.toMatchObject({ code: "invalid-body", detail: "no", destination: "/app/echo" });
+    const body = { code: "invalid-body", detail: "no", destination: "/app/echo" };
+    requests((peer, _, code) => (peer.softError(body, { "client-request-code": code }), true));
+    await expect(client.request("/app/echo", 1)).rejects.toMatchObject(body);
   });
 
   it("notices by the RECEIPT that there is no answer", async () => {

@@ -32,6 +32,15 @@ function heard(client: StompedeClient): { ids: string[]; recovered: (boolean | u
   return { ids, recovered, gaps, ready };
 }
 
+/** Subscriptions to the news are refused from now on. */
+function refuse(): void {
+  server.rule = (peer, frame) => {
+    if (frame.headers["destination"] !== NEWS) return false;
+    peer.softError({ code: "forbidden", detail: "no" }, { "receipt-id": frame.headers["receipt"] ?? "" });
+    return true;
+  };
+}
+
 beforeEach(() => {
   server = new FakeServer();
 });
@@ -46,7 +55,8 @@ describe("a subscription", () => {
     const onMessage = vi.fn();
     await client.subscribe<{ text: string }>(NEWS, onMessage).ready;
     server.peer.message(NEWS, "m-1", '{"text":"soup"}', { colour: "red" });
-    expect(onMessage).toHaveBeenCalledWith(expect.objectContaining({ body: { text: "soup" }, messageId: "m-1", destination: NEWS, recovered: undefined }));
+    const facts = { body: { text: "soup" }, messageId: "m-1", destination: NEWS, recovered: undefined };
+    expect(onMessage).toHaveBeenCalledWith(expect.objectContaining(facts));
     expect(onMessage.mock.calls[0]?.[0].headers.colour).toBe("red");
   });
 
@@ -62,11 +72,7 @@ describe("a subscription", () => {
   });
 
   it("can be refused", async () => {
-    server.rule = (peer, frame) => {
-      if (frame.headers["destination"] !== NEWS) return false;
-      peer.softError({ code: "forbidden", detail: "no" }, { "receipt-id": frame.headers["receipt"] ?? "" });
-      return true;
-    };
+    refuse();
     const client = await opened();
     const onEnd = vi.fn();
     await expect(client.subscribe(NEWS, () => undefined, { onEnd }).ready).rejects.toMatchObject({ code: "forbidden" });
@@ -229,7 +235,7 @@ describe("a stream", () => {
   });
 
   it("is refused like a subscription", async () => {
-    server.rule = (peer, frame) => frame.headers["destination"] === NEWS && (peer.softError({ code: "forbidden" }, { "receipt-id": frame.headers["receipt"] ?? "" }), true);
+    refuse();
     const client = await opened();
     await expect(client.messages(NEWS).next()).rejects.toMatchObject({ code: "forbidden" });
   });

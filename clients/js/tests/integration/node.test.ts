@@ -30,7 +30,8 @@ describe("with a node", () => {
 
   it("soft errors say what, where, and under which id", async () => {
     const asking = await opened({ onError: () => undefined });
-    await expect(asking.request("/app/fail", { number: 7 })).rejects.toMatchObject({ code: "no-such-number", detail: "there is no 7", destination: "/app/fail", errorId: expect.stringMatching(/.+/) });
+    const failure = { code: "no-such-number", detail: "there is no 7", destination: "/app/fail", errorId: expect.stringMatching(/.+/) };
+    await expect(asking.request("/app/fail", { number: 7 })).rejects.toMatchObject(failure);
     await expect(asking.send("/app/double", { number: "x" })).rejects.toMatchObject({ code: "invalid-body" });
     await expect(asking.request("/app/quiet", { number: 1 })).rejects.toMatchObject({ code: "no-reply" });
     await expect(asking.subscribe("/topic/secret/x", () => undefined).ready).rejects.toMatchObject({ code: "login-required" });

@@ -31,7 +31,8 @@ function serving(child: ChildProcess): Promise<string> {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("STOMPEDE_"));
   const env = { ...Object.fromEntries(inherited), STOMPEDE_LOG_FORMAT: "json" };
-  const child = spawn(COMMAND, ["serve", "app:app", "--host", "127.0.0.1", "--port", "0"], { cwd: FOLDER, env, stdio: ["ignore", "ignore", "pipe"] });
+  const command = ["serve", "app:app", "--host", "127.0.0.1", "--port", "0"];
+  const child = spawn(COMMAND, command, { cwd: FOLDER, env, stdio: ["ignore", "ignore", "pipe"] });
   project.provide("node", await serving(child));
   return async () => {
     const gone = new Promise((resolve) => child.once("exit", resolve));
