@@ -11,6 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from stompede.server import history_metrics
+
 if TYPE_CHECKING:
     from stompede.server.node import Node
     from stompede.server.statistics import NodeStatistics
@@ -308,9 +310,9 @@ class NodeCollector(Collector):
         if node is None:
             return
         figures = node.statistics()
-        for name, text, figure in _GAUGES:
+        for name, text, figure in (*_GAUGES, *history_metrics.GAUGES):
             yield GaugeMetricFamily(name, text, value=figure(figures))
-        for name, text, figure in _COUNTERS:
+        for name, text, figure in (*_COUNTERS, *history_metrics.COUNTERS):
             yield CounterMetricFamily(name, text, value=figure(figures))
         yield _labelled("stompede_sessions_ended", "Sessions that ended, by reason.", "reason", figures.ended)
         yield _labelled("stompede_problems", "Soft errors, by code.", "code", figures.problems)

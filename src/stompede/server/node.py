@@ -137,7 +137,7 @@ class Node:
             self.answers.write,
             prefixes.topic,
         )
-        self.histories = Histories(_history(settings), bus, self.hub, clock, Losses(self).add)
+        self.histories = Histories(_history(settings), bus, self.hub, lambda: self.now(), Losses(self).add)
         teller = Teller(self.events, self.problems, self.spawn)
         self.turns = Turns(self.call_soon)
         self.queues = Queues(
