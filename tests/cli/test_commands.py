@@ -21,7 +21,7 @@ async def say(room: str, body: Say) -> Say:
 def test_help_names_the_commands(run_stompede):
     ran = run_stompede("--help")
     assert ran.returncode == 0
-    for command in ("serve", "demo", "simulate", "bench", "token", "catalogue", "settings"):
+    for command in ("serve", "demo", "simulate", "bench", "token", "catalogue", "settings", "sessions"):
         assert command in ran.stdout
 
 

@@ -1,6 +1,6 @@
 """What the node's own REST routes have in common: who asks, and refusals as ``application/problem+json`` (RFC 9457)."""
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: the signatures of the dependencies hold what depends on the application.
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from http import HTTPStatus
@@ -85,7 +85,7 @@ def _document(code: str, detail: str, **more: Any) -> JSONResponse:
     return JSONResponse(document, status.value, headers, media_type="application/problem+json")
 
 
-def asking(app: Stompede) -> Callable[..., Awaitable[Principal | None]]:
+def asking(app: "Stompede") -> Callable[..., Awaitable[Principal | None]]:
     """A dependency: who makes a request; ``None`` for a guest."""
 
     async def who(
@@ -97,7 +97,7 @@ def asking(app: Stompede) -> Callable[..., Awaitable[Principal | None]]:
     return who
 
 
-def operator(app: Stompede) -> Callable[..., Awaitable[Principal]]:
+def operator(app: "Stompede") -> Callable[..., Awaitable[Principal]]:
     """A dependency: who makes a request that only operators may make."""
 
     async def who(principal: Annotated[Principal | None, Depends(asking(app))]) -> Principal:

@@ -12,6 +12,7 @@ from stompede.cli._bench import bench
 from stompede.cli._catalogue import catalogue
 from stompede.cli._demo import demo
 from stompede.cli._serve import serve
+from stompede.cli._sessions import sessions
 from stompede.cli._settings import settings
 from stompede.cli._simulate import simulate
 from stompede.cli._token import token
@@ -19,7 +20,7 @@ from stompede.errors import ConfigurationError, StompedeError
 
 app = typer.Typer(
     name="stompede",
-    help="STOMP over WebSocket for Python: serve, simulate, measure.",
+    help="STOMP over WebSocket for Python: serve, simulate, measure, operate.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,6 +33,7 @@ app.command()(bench)
 app.command()(token)
 app.command()(catalogue)
 app.command()(settings)
+app.add_typer(sessions)
 
 
 def _version(wanted: bool) -> None:
@@ -46,7 +48,7 @@ def root(
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """STOMP over WebSocket for Python: serve, simulate, measure."""
+    """STOMP over WebSocket for Python: serve, simulate, measure, operate."""
 
 
 def main() -> None:

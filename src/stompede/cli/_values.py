@@ -34,10 +34,10 @@ SECTIONS: Final[Sequence[tuple[str, type[BaseModel]]]] = (
 M = TypeVar("M", bound=BaseModel)
 
 CONFIG_VARIABLE: Final = "STOMPEDE_CONFIG"
-# Variables that are no settings: where the file is, what tests are told, and what Kubernetes gives to every
-# pod beside a service that is called "stompede".
+# Variables that are no settings: where the file is, an operator's token, what tests are told, and what Kubernetes
+# gives to every pod beside a service that is called "stompede".
 _OTHER_VARIABLES: Final = re.compile(
-    r"STOMPEDE_(CONFIG|NO_SKIPS|CHROMIUM|TEST_\w+|SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)"
+    r"STOMPEDE_(CONFIG|TOKEN|NO_SKIPS|CHROMIUM|TEST_\w+|SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)"
 )
 
 
