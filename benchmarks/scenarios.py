@@ -14,7 +14,7 @@ from typing import Final
 import jwt
 
 from benchmarks.generator import Load
-from benchmarks.servers import JWT_SECRET
+from benchmarks.servers import JWT_SECRET, PRODUCT
 
 BODY_BYTES: Final = 200
 CONNECT: Final = r"CONNECT\naccept-version:1.2\nhost:localhost\nheart-beat:0,0\n\n\0"
@@ -71,6 +71,11 @@ class Scenario:
 def subscribe(identifier: str, destination: str) -> str:
     """The script for a SUBSCRIBE."""
     return rf"SUBSCRIBE\nid:{identifier}\ndestination:{destination}\nreceipt:ready\n\n\0"
+
+
+def quietly_subscribe(identifier: str, destination: str) -> str:
+    """The script for a SUBSCRIBE without a receipt."""
+    return rf"SUBSCRIBE\nid:{identifier}\ndestination:{destination}\n\n\0"
 
 
 def send(destination: str, *headers: str, body: str = "%m") -> str:
@@ -156,7 +161,7 @@ BESIDE_STORM: Final = replace(fan_out(1), rate=20)
 
 def scenarios() -> list[Scenario]:
     """All of them, in the order of the table."""
-    return [*_fan_outs(), *_one_to_one(), *_crowds()]
+    return [*_fan_outs(), *_wildcards(), *_one_to_one(), *_crowds()]
 
 
 def _fan_outs() -> Iterator[Scenario]:
@@ -193,6 +198,33 @@ def _fan_outs() -> Iterator[Scenario]:
         fan_out(8, "sub-%d"),
         "ticks",
         ratio=0.60,
+    )
+
+
+def _wildcards() -> Iterator[Scenario]:
+    everywhere = replace(fan_out(8), subscribe=subscribe("0", "/topic/*"))
+    yield Scenario(
+        "wildcards",
+        "Fan-out, 8 in flight, to 1,000 subscribers of a wildcard, against the same by name",
+        everywhere,
+        PRODUCT,
+        fan_out(8),
+        ratio=0.90,
+    )
+    # Two subscriptions each on both sides: the second one brings nothing.
+    beside, named = (
+        replace(own_topics(), subscribe=quietly_subscribe("1", other) + subscribe("0", TOPIC + "/%d"))
+        for other in ("/topic/*/%d/none", "/topic/none/%d/none")
+    )
+    yield Scenario(
+        "wildcards-topics",
+        "1,000 topics with one subscriber each, beside 1,000 wildcards, against as many names",
+        beside,
+        PRODUCT,
+        named,
+        metric="deliveredPerCpuS",
+        unit="deliveries/CPU-s",
+        ratio=0.90,
     )
 
 
