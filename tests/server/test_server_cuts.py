@@ -121,6 +121,7 @@ async def test_connections_cut_at_random_bytes_lose_nothing_and_repeat_nothing(s
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(900)
 async def test_thousands_of_cuts_lose_nothing_and_repeat_nothing(serve: Serve) -> None:
     served = await serve(an_app())
     for seed in range(5):
