@@ -34,6 +34,24 @@ async def test_a_body_of_the_wrong_shape_names_the_field(example):
     assert refused.value.detail == "Expected `str`, got `int` - at `$.text`"
 
 
+async def test_a_guard_that_admits_wildcards_is_asked_with_the_wildcard(example):
+    stocks = example("wildcards")
+    async with testing.connect(stocks.app, member="clerk") as clerk:
+        async with clerk.subscribe("/topic/stocks/ibm") as ticks:
+            await stocks.app.publish("/topic/stocks/ibm", "1")
+            assert (await ticks.next()).body == b"1"
+        for wildcard in ("/topic/stocks/*", "/topic/>"):
+            with pytest.raises(RequestError) as refused:
+                async with clerk.subscribe(wildcard):
+                    pass
+            assert refused.value.code == "forbidden"
+    async with testing.connect(stocks.app, member="trader", scopes=["traders"]) as trader:
+        async with trader.subscribe("/topic/**") as ticks:
+            await stocks.app.publish("/topic/stocks/sun", "2")
+            message = await ticks.next()
+            assert (message.destination, message.body) == ("/topic/stocks/sun", b"2")
+
+
 def test_the_test_in_the_documentation_passes(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path)]

@@ -202,3 +202,29 @@ async def test_wildcards_of_a_session_end_with_it(serve: Serve) -> None:
     await until(lambda: not served.node.sessions, "the end of the session")
     assert served.node.statistics().hub.topics == 0
     assert served.node.bus.statistics().channels == 0
+
+
+async def test_who_acknowledges_gets_one_message_after_the_other_by_a_wildcard_too(serve: Serve) -> None:
+    served = await serve()
+    client = await served.client()
+    await client.subscribe("/topic/stocks.*", "wild", **{"ack": "client-individual", "prefetch-count": 1})
+    for name in ("ibm", "sun"):
+        await served.app.publish(f"/topic/stocks.{name}", name)
+    for name in ("ibm", "sun"):
+        message = await client.message()
+        assert (message.headers["destination"], message.text) == (f"/topic/stocks.{name}", name)
+        assert await client.settle() == []
+        await client.send("ACK", {"id": message.headers["ack"]})
+    await client.settle()
+    await client.request("UNSUBSCRIBE", {"id": "wild"})
+    assert served.node.bus.statistics().channels == 0
+
+
+async def test_a_receipt_of_a_wildcard_tells_no_position(serve: Serve) -> None:
+    app = make_app()
+    app.destination("/topic/rooms/{room}", history=History(count=10), presence=True)
+    served = await serve(app)
+    client = await served.client()
+    receipt = await client.request("SUBSCRIBE", {"id": "1", "destination": "/topic/rooms/*"})
+    assert set(receipt.headers) == {"receipt-id"}
+    await client.request("UNSUBSCRIBE", {"id": "1"})
