@@ -125,16 +125,6 @@ async def test_a_session_that_left_is_forgotten(serve: Serve) -> None:
     await served.app.send_to_user("cook", "/queue/offers", "x")
 
 
-async def test_a_plain_queue_fans_out_like_a_topic(serve: Serve) -> None:
-    served = await serve()
-    clients = [await served.client() for _ in range(3)]
-    for client in clients:
-        await client.subscribe("/queue/orders")
-    await clients[0].send("SEND", {"destination": "/queue/orders"}, "soup")
-    for client in clients:
-        assert (await client.message()).text == "soup"
-
-
 async def test_prefixes_are_settings(serve: Serve) -> None:
     app = make_app(
         app_prefixes=("/do", "/rider"),
