@@ -28,6 +28,7 @@ from stompede.messaging.commands import UnsubscribeCommand as UnsubscribeCommand
 from stompede.messaging.message import Message as Message
 from stompede.messaging.problem import Problem as Problem
 from stompede.messaging.session import StompSession as StompSession
+from stompede.server.connected import SessionReport as SessionReport
 from stompede.server.disconnects import Disconnect as Disconnect
 from stompede.server.policies import Conflate as Conflate
 from stompede.server.policies import Cut as Cut
@@ -63,6 +64,7 @@ __all__ = [
     "RequestError",
     "SendCommand",
     "SessionClosedError",
+    "SessionReport",
     "Settings",
     "SlowConsumerError",
     "StompSession",

@@ -261,6 +261,49 @@ async def test_a_token_of_the_applications_issuer_makes_a_member(example):
         assert await cook.request("/app/secret", reply_type=str) == "cook may know"
 
 
+async def test_presence_tells_who_is_in_a_room_to_those_who_may_enter_it(example):
+    presence = example("presence")
+    app, room = presence.app, presence.Room()
+    kitchen, about = "/topic/rooms/kitchen", "/topic/presence/rooms/kitchen"
+    async with testing.connect(app) as guest, testing.connect(app, member="cook") as cook:
+        async with cook.subscribe(kitchen), guest.subscribe(about, presence.PresenceEvent) as events:
+            room.apply((await events.next()).body)
+            assert (room.users, room.count) == ({"cook": {"hat": None}}, 1)
+            async with testing.connect(app, member="waiter") as waiter, waiter.subscribe(kitchen):
+                room.apply((await events.next()).body)
+                assert (set(room.users), room.count) == ({"cook", "waiter"}, 2)
+                assert await presence.names("kitchen") == ["cook", "waiter"]
+                assert not await presence.is_worth_cooking("kitchen")
+                assert await presence.throw_out("waiter") == ["testclient"]
+            with pytest.raises(RequestError, match="forbidden"):
+                async with guest.subscribe("/topic/presence/rooms/office"):
+                    pass
+            room.apply(presence.Left("waiter", None, 1, 0))
+            room.apply(presence.Counted(7, 6))
+            assert (set(room.users), room.count) == ({"cook"}, 7)
+
+
+async def test_a_client_of_the_documentation_watches_a_room_on_a_port(example, serve_node, tmp_path):
+    presence = example("presence")
+    node = serve_node(
+        "presence:app", cwd=ROOT / "docs" / "examples", STOMPEDE_DATA_DIR=str(tmp_path / "node")
+    )
+    one_is_there = asyncio.Event()
+
+    class Room(presence.Room):
+        def apply(self, event):
+            super().apply(event)
+            if self.count == 1:
+                one_is_there.set()
+
+    watching = asyncio.create_task(presence.watch(node.stomp_url, Room()))
+    async with presence.connect(node.stomp_url) as guest, guest.subscribe("/topic/rooms/kitchen"):
+        async with asyncio.timeout(30):
+            await one_is_there.wait()
+    watching.cancel()
+    await asyncio.wait([watching])
+
+
 @pytest.mark.timeout(60)
 async def test_the_client_of_the_documentation_talks_to_a_node_on_a_port(
     example, serve_node, capsys, tmp_path

@@ -52,6 +52,7 @@ def test_every_file_that_a_page_of_the_repository_links_to_is_there(name):
         "stompede",
         "stompede.bus",
         "stompede.client",
+        "stompede.presence",
         "stompede.registry",
         "stompede.testing",
         "stompede.testing.contracts",
