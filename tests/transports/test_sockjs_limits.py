@@ -1,7 +1,9 @@
 """What bounds a SockJS session: time, bytes, numbers and origins."""
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
@@ -188,6 +190,22 @@ async def test_a_body_without_a_length_is_bounded_too() -> None:
         exchange.close()
 
 
+async def test_a_body_that_stops_coming_is_given_up(served: Served) -> None:
+    url = session_url(served.http + "/echo")
+    waiting = await stream(url + "/xhr_streaming")
+    session = await only(served, "/echo")
+    exchange = await Exchange.open(url)
+    head = f"POST {urlsplit(url).path}/xhr_send HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+    exchange.writer.write(head.encode() + b'["')
+    await until(session.progressed, "a part of the body")
+    clock = ManualClock()
+    with clock.driving():
+        await clock.advance(31)
+    assert await exchange.head() == 408
+    exchange.close()
+    waiting.close()
+
+
 async def test_a_message_beyond_its_limit_ends_the_session() -> None:
     async with serving(make_app(max_message_bytes=1000)) as served:
         url = session_url(served.http + "/stomp")
@@ -281,6 +299,32 @@ async def test_sessions_over_http_count_as_others_do() -> None:
         assert answer.status == 503
         assert "max_sessions" in answer.text
         assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_sessions_are_counted_by_endpoint(served: Served) -> None:
+    await fetch(session_url(served.http + "/stomp") + "/xhr", "POST")
+    figures = (await fetch(served.http + "/metrics")).text
+    assert 'stompede_sockjs_sessions{endpoint="/stomp"} 1.0' in figures
+    assert 'stompede_sockjs_waiting{endpoint="/stomp"} 1.0' in figures
+    assert 'stompede_sockjs_websockets{endpoint="/echo"} 0.0' in figures
+
+
+async def test_a_session_that_ended_is_freed_without_the_garbage_collector(served: Served) -> None:
+    client = SockJsStomp(served.http + "/stomp", "xhr_streaming")
+    served.clients.append(client)  # type: ignore[arg-type]
+    await client.open()
+    await client.connect()
+    (stomp,) = served.node.transports
+    gone = weakref.ref(stomp)
+    gc.collect()
+    gc.disable()
+    try:
+        del stomp
+        client.drop()
+        await until(lambda: gone() is None, "the end of the session's memory")
+    finally:
+        gc.enable()
+    assert not service_of(served).sessions
 
 
 async def test_a_node_that_does_not_run_takes_no_sessions() -> None:

@@ -19,7 +19,7 @@ import msgspec
 
 from stompede.transports.asgi import Receive, Scope, Send
 from stompede.transports.handshake import HandshakeRefused, admit
-from stompede.transports.sockjs.bodies import BodyTooLarge, read_messages
+from stompede.transports.sockjs.bodies import BodyTooLarge, BodyTooSlow, read_messages
 from stompede.transports.sockjs.responses import FrameResponse, Headers, send_last, start_frames
 from stompede.transports.sockjs.service import SockJsService
 from stompede.wire.sockjs import (
@@ -256,6 +256,9 @@ async def _messages(request: Request) -> None:
             )
         except BodyRefused as refused:
             await request.say(500, str(refused))
+            return
+        except BodyTooSlow:
+            await request.say(408, "the body stopped coming")
             return
         except BodyTooLarge as large:
             await request.say(413, str(large))
