@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import pytest
+
 from serving import make_app
 from stompede import Stompede, testing
 from stompede.client import Client, Subscription
 from stompede.messaging.destinations import Prefixes
 from stompede.messaging.message import Message
 from stompede.registry import Counts, MemoryPresenceTable, Outcome
+from stompede.server import presence
 from stompede.server.presence import Presence
 from stompede.server.presence_events import Announcer
 
@@ -95,6 +98,16 @@ async def test_an_old_grace_does_not_end_a_new_stay() -> None:
             await here.clock.advance(10)
             assert await here.types() == ["join"]
             assert await here.app.presence_count(ROOM) == 1
+
+
+async def test_a_crowd_whose_grace_ends_at_once_leaves_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "_GRACES_AT_ONCE", 2)
+    async with watched(an_app(presence_grace_s=5)) as here:
+        async with AsyncExitStack() as crowd:
+            for number in range(5):
+                await crowd.enter_async_context(here.member(f"member {number}"))
+        await here.clock.advance(7)
+        assert await here.types() == ["join"] * 5 + ["leave"] * 5
 
 
 async def test_without_grace_members_leave_at_once() -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("stompede.presence")
 _BATCH: Final = 500  # changes told to the table, and entries of dead nodes taken out, at once
+_GRACES_AT_ONCE: Final = 1000  # ended in one turn of the loop, which has other things to do
 _MAX_LEAVING: Final = 100_000  # members that wait for the end of their grace; beyond it there is none
 _NO_INFO: Final = b"null"
 
@@ -231,12 +232,15 @@ class Presence:
         self._leaving.append((member.leaves_at, destination, user))
 
     def _end_graces(self, now: float) -> None:
-        while self._leaving and self._leaving[0][0] <= now:
+        for _ in range(_GRACES_AT_ONCE):
+            if not self._leaving or self._leaving[0][0] > now:
+                return
             due, destination, user = self._leaving.popleft()
             room = self._rooms.get(destination)
             member = None if room is None else room.members.get(user)
             if room is not None and member is not None and member.leaves_at == due:
                 self._gone(destination, room, user)
+        self._node.call_soon(lambda: self._end_graces(now))
 
     def _gone(self, destination: str, room: _Room, user: str) -> None:
         del room.members[user]
