@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from stompede import Principal, Stompede
+from stompede import History, Principal, Stompede
 
 
 class Ping(Struct):
@@ -20,6 +20,7 @@ class Pong(Struct):
 
 
 app = Stompede()
+app.destination("/topic/past/{name}", history=History(count=1000))
 
 
 @app.message("/ping")
