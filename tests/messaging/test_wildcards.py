@@ -115,6 +115,7 @@ def test_every_destination_of_a_small_world_matches_as_the_rules_say(text):
         ("/topic/stocks.i*", "a whole level between dots, and `i*` is a part of one"),
         ("/topic/rooms/a.*", "a whole level between slashes, and `a.*` is a part of one"),
         ("/topic/***", "`***` is a part of one"),
+        ("/topic/" + ".".join("*" * 33), "a wildcard may have 32 levels"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_a_sentence(text, sentence):

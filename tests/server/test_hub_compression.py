@@ -6,10 +6,12 @@ import pytest
 from hub_house import House, Reader, house, single
 
 from stompede.messaging.message import Message
+from stompede.transports import deflate as deflating
 from stompede.transports.asgi import split_frames
 from stompede.transports.deflate import DeflateFraming
 from stompede.transports.websocket import WEBSOCKET
 from stompede.wire.stomp import Version
+from stompede.wire.websocket import deflate
 from stompsocket import Parser
 
 __all__ = ["house"]
@@ -78,24 +80,39 @@ def test_what_is_short_or_does_not_shrink_is_sent_as_it_is(house: House) -> None
     assert [packed for _, packed, _ in unpacked(reader.writes[0])] == [False, True, False]
 
 
-def test_ids_of_one_length_share_one_compression(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_is_compressed_once_whatever_the_ids_and_also_for_wildcards_and_blocked_sockets(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = []
-    around = DEFLATE.around
-    counting = DeflateFraming(min_bytes=100, level=1, window_bits=15)
-    monkeypatch.setattr(
-        DeflateFraming, "around", lambda self, *given: (made.append(given), around(*given))[1]
-    )
-    readers = [Reader(house) for _ in range(20)]
-    for number, reader in enumerate(readers):
-        reader.joins("/topic/a", f"sub-{number % 10}", framing=counting)
+
+    def counting(data: bytes, level: int, window_bits: int) -> bytes:
+        made.append(data)
+        return deflate(data, level, window_bits)
+
+    monkeypatch.setattr(deflating, "deflate", counting)
+    framing = DeflateFraming(min_bytes=100, level=1, window_bits=15)
+    readers = {f"sub-{2**number}": Reader(house) for number in range(20)}
+    for number, (sid, reader) in enumerate(readers.items()):
+        reader.joins("/topic/a" if number % 2 else "/topic/*", sid, framing=framing)
+        if number % 3 == 0:
+            reader.outbox.block(0.0)
     house.publish("x" * 1000, "y" * 1000)
     house.loop.turn()
     assert len(made) == 2
-    for number, reader in enumerate(readers):
-        (written,) = reader.writes
+    for sid, reader in readers.items():
+        reader.outbox.drain()
+        written = b"".join(reader.writes)
         frames = Parser().feed(b"".join(payload for _, _, payload in unpacked(written)))
-        assert [frame.headers["subscription"] for frame in frames] == [f"sub-{number % 10}"] * 2
+        assert [frame.headers["subscription"] for frame in frames] == [sid] * 2
         assert len(written) < 300
+
+
+def test_what_is_kept_of_compressed_messages_is_bounded() -> None:
+    framing = DeflateFraming(min_bytes=100, level=1, window_bits=15)
+    for number in range(1000):
+        framing.around(b"MESSAGE\n", 1, f"{number}".encode() + b"x" * 2000, True)
+    framing.around(b"MESSAGE\n", 1, b"x" * 1_000_000, True)
+    assert sum(len(data) for data in framing._recent) <= 256 * 1024
 
 
 def test_a_blocked_socket_gets_compressed_frames_later(house: House) -> None:

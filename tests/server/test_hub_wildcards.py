@@ -60,6 +60,22 @@ def test_members_of_a_cohort_of_a_wildcard_get_one_and_the_same_object(house: Ho
     assert (statistics.wildcards, statistics.encoded, statistics.delivered) == (1, 1, 20)
 
 
+def test_what_is_no_topic_comes_by_no_wildcard(house: House) -> None:
+    reader = Reader(house)
+    for number, wildcard in enumerate(("/topic/>", "/topic/jobs.*", "/topic/**")):
+        reader.joins(wildcard, str(number))
+    for destination in (
+        "/queue/jobs.1",
+        "/temp-queue/jobs.1",
+        "/topic",
+        "/topics/jobs.1",
+        "/session/queue/jobs.1",
+    ):
+        house.publish("1", to=destination)
+    house.loop.turn()
+    assert reader.writes == []
+
+
 def test_one_subscriber_alone_gets_the_destination_of_each_message_too(house: House) -> None:
     reader = Reader(house)
     reader.joins("/topic/stocks.*")

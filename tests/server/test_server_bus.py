@@ -133,6 +133,21 @@ async def test_the_receipt_of_a_subscribe_waits_until_the_bus_listens(served: Se
     assert bus.wanted == set()
 
 
+async def test_a_wildcard_waits_until_the_bus_listens_for_all_that_begins_as_it_does(
+    served: Served, bus: RemoteBus
+) -> None:
+    client, writer = await served.client(), await served.client()
+    await client.subscribe("/topic/stocks.*", 1)
+    await client.subscribe("/topic/stocks.>", 2)
+    assert bus.wanted == {"/topic/stocks...."}
+    await writer.request("SEND", {"destination": "/topic/stocks.ibm"}, "x")
+    assert {(await client.message()).headers["subscription"] for _ in range(2)} == {"1", "2"}
+    await client.request("UNSUBSCRIBE", {"id": 1})
+    assert bus.wanted == {"/topic/stocks...."}
+    await client.request("UNSUBSCRIBE", {"id": 2})
+    assert bus.wanted == set()
+
+
 @pytest.mark.parametrize(
     ("command", "headers"),
     [
@@ -140,6 +155,7 @@ async def test_the_receipt_of_a_subscribe_waits_until_the_bus_listens(served: Se
         ("SEND", {"destination": "/app/say"}),
         ("SEND", {"destination": "/app/both"}),
         ("SUBSCRIBE", {"destination": "/topic/new", "id": 9}),
+        ("SUBSCRIBE", {"destination": "/topic/new.*", "id": 9}),
     ],
 )
 async def test_what_the_bus_refuses_is_a_soft_error_without_internals(

@@ -22,6 +22,9 @@ from stompede.messaging.problem import Problem
 
 T = TypeVar("T")
 
+MAX_LEVELS: Final = 32
+"""Of a wildcard: each costs some hundred bytes, and nobody needs more."""
+
 _ONE: Final = "*"
 _AT_LEAST_ONE: Final = ">"
 _RESTS: Final = ("#", "**", _AT_LEAST_ONE)
@@ -65,6 +68,8 @@ class Wildcard:
         name = text[len(prefix) + 1 :]
         slashes = "/" in name
         levels = name.split("/" if slashes else ".")
+        if len(levels) > MAX_LEVELS:
+            raise Problem("invalid-destination", f"{text}: a wildcard may have {MAX_LEVELS} levels")
         rest = levels.pop() if levels[-1] in _RESTS else None
         for level in levels:
             if level in _RESTS:

@@ -54,8 +54,8 @@ class Settings(BaseSettings):
     compression: Names = Field(
         (),
         description="Endpoints that offer permessage-deflate to their clients (RFC 7692), of `endpoints`; `*` for all. "
-        "It saves bytes and costs time: about 30 µs for a message of 1 KiB, once for all subscribers whose ids are "
-        "equally long. Other ASGI servers than the node's own compress by their own settings.",
+        "It saves bytes and costs time: about 30 µs for a message of 1 KiB, once for all its subscribers. Other ASGI "
+        "servers than the node's own compress by their own settings.",
     )
     compression_min_bytes: Positive = Field(
         1 * KIB, description="Shorter frames are sent as they are, also where compression was agreed on."

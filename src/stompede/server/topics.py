@@ -169,14 +169,18 @@ def _compressed_pieces(pending: list[Pending], shape: Shape, compression: Compre
 
 def frames_of_tick(pending: list[Pending], cohort: Cohort) -> list[bytes]:
     """The frames of one cohort, one by one: for sockets that are blocked."""
-    version, framing = cohort.shape.version, cohort.shape.framing
+    version, framing, sid = cohort.shape.version, cohort.shape.framing, cohort.sid
+    compression = framing.compression
     frames = []
     for message_id, message, text in pending:
         if cohort.shape.length is None:
-            payload = message_without_subscription(version, message_id, message)
+            frames.append(framed(framing, message_without_subscription(version, message_id, message), text))
+            continue
+        parts = message_parts(version, message_id, message)
+        if compression is None:
+            frames.append(framed(framing, sid.join(parts), text))
         else:
-            payload = cohort.sid.join(message_parts(version, message_id, message))
-        frames.append(framed(framing, payload, text))
+            frames.append(sid.join(compression.around(parts[0], len(sid), parts[1], text)))
     return frames
 
 

@@ -58,11 +58,12 @@ class WildcardTopics:
         looked_up: destinations that were not remembered.
     """
 
-    __slots__ = ("_known", "_trie", "looked_up", "prefix")
+    __slots__ = ("_beginning", "_known", "_trie", "looked_up", "prefix")
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.looked_up = 0
+        self._beginning = f"{prefix}/"
         self._trie: WildcardTrie[Topic] = WildcardTrie(prefix)
         self._known: dict[str, tuple[Topic, ...]] = {}
 
@@ -86,7 +87,7 @@ class WildcardTopics:
         found = self._known.get(destination)
         if found is None:
             self.looked_up += 1
-            found = tuple(self._trie.matching(destination))
+            found = tuple(self._trie.matching(destination)) if destination.startswith(self._beginning) else ()
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[destination] = found

@@ -12,6 +12,7 @@ from stompede.wire.websocket import agree, deflate, encode_header, stored
 _OPCODE_TEXT: Final = 1
 _OPCODE_BINARY: Final = 2
 _RSV1: Final = 0x40
+_RECENT_BYTES: Final = 256 * 1024  # about what a tick has at most
 
 
 @final
@@ -24,7 +25,7 @@ class DeflateFraming:
         window_bits: as agreed.
     """
 
-    __slots__ = ("_level", "_min_bytes", "_window_bits")
+    __slots__ = ("_level", "_min_bytes", "_recent", "_recent_bytes", "_window_bits")
     header = staticmethod(WEBSOCKET.header)
     trailer = b""
 
@@ -32,6 +33,9 @@ class DeflateFraming:
         self._min_bytes = min_bytes
         self._level = level
         self._window_bits = window_bits
+        # What a tick has compressed for ids of one length it need not compress for others, nor for a wildcard.
+        self._recent: dict[bytes, bytes] = {}
+        self._recent_bytes = 0
 
     @property
     def compression(self) -> Compression:
@@ -51,11 +55,23 @@ class DeflateFraming:
         first = len(before) + gap
         length = first + len(after)
         if length >= self._min_bytes and (opening := stored(first)) is not None:
-            packed = deflate(after, self._level, self._window_bits)
+            packed = self._deflated(after)
             packed_length = len(opening) + first + len(packed)
             if packed_length < length:
                 return _header(packed_length, text) + opening + before, packed
         return self.header(length, text) + before, after
+
+    def _deflated(self, data: bytes) -> bytes:
+        packed = self._recent.get(data)
+        if packed is None:
+            packed = deflate(data, self._level, self._window_bits)
+            self._recent_bytes += len(data)
+            if self._recent_bytes > _RECENT_BYTES:
+                self._recent.clear()
+                self._recent_bytes = len(data)
+            if len(data) <= _RECENT_BYTES:
+                self._recent[data] = packed
+        return packed
 
 
 def _header(length: int, text: bool) -> bytes:
