@@ -52,6 +52,32 @@ async def test_a_guard_that_admits_wildcards_is_asked_with_the_wildcard(example)
             assert (message.destination, message.body) == ("/topic/stocks/sun", b"2")
 
 
+async def test_an_order_waits_until_a_cook_takes_it(example):
+    kitchen = example("queues")
+    async with testing.connect(kitchen.app, member="waiter") as waiter:
+        for dish in ("soup", "bread"):
+            await waiter.send("/app/orders", kitchen.Order(dish))
+        with pytest.raises(RequestError, match="forbidden"):
+            async with waiter.subscribe("/queue/orders"):
+                pass
+        async with testing.connect(kitchen.app, member="mary", scopes=["cook"]) as cook:
+            async with cook.subscribe("/queue/orders", kitchen.Order) as orders:
+                assert [(await orders.next()).body.dish for _ in range(2)] == ["soup", "bread"]
+
+
+async def test_an_order_that_nobody_cooks_ends_among_the_dead_letters(example):
+    kitchen = example("queues")
+    clock = testing.ManualClock()
+    with clock.driving():
+        async with testing.connect(kitchen.app, member="waiter", clock=clock) as waiter:
+            await waiter.send("/app/orders", kitchen.Order("soup"))
+            async with waiter.subscribe("/queue/orders-nobody-cooked", kitchen.Order) as dead:
+                await clock.advance(3605)
+                letter = await dead.next()
+                assert letter.body.dish == "soup"
+                assert letter.headers["dead-letter-reason"] == "expired"
+
+
 def test_the_test_in_the_documentation_passes(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path)]

@@ -120,7 +120,7 @@ class Stompede(Registrations):
         headers: Mapping[str, str] = NO_HEADERS,
         content_type: str | None = None,
     ) -> None:
-        """Publishes to a topic or queue; returns when the bus took it.
+        """Publishes to a topic or queue; returns when the bus or the queue took it.
 
         Args:
             destination: the whole destination.
@@ -129,7 +129,7 @@ class Stompede(Registrations):
             content_type: instead of the one that ``value`` suggests.
 
         Raises:
-            Problem: ``invalid-destination``.
+            Problem: ``invalid-destination``; ``queue-full``: the queue holds as much as it may.
             BusError: the bus did not take it.
         """
         await _taken(self.publish_nowait(destination, value, headers=headers, content_type=content_type))

@@ -26,7 +26,7 @@ class Queue(msgspec.Struct, frozen=True):
 
     Attributes:
         max_messages: messages that wait or are with a consumer.
-        max_bytes: bytes of their bodies together.
+        max_bytes: bytes of their bodies and headers together.
         ttl_s: longest life of a message in seconds; ``None`` for any.
         full: what happens to one more: ``refuse`` tells its sender ``queue-full``; ``drop-oldest`` lets the oldest
             waiting one go.
