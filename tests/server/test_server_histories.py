@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from serving import Serve, Served, make_app, until
-from stompede import DropOldest, History, Principal, Stompede
+from stompede import BusError, DropOldest, History, Principal, Stompede
 from stompede.messaging.message import Message
 from stompede.server.publication import Publication
 from stompede.store import MemoryHistory, Position
@@ -25,7 +25,9 @@ def an_app(**settings: Any) -> Stompede:
     app = make_app(**settings)
     app.destination("/topic/rooms/{room}", history=History(count=1000))
     app.destination("/topic/small/{room}", history=History(count=2))
-    app.destination("/topic/dropping/{room}", slow=DropOldest(), history=History(count=60, size_bytes=1 << 24))
+    app.destination(
+        "/topic/dropping/{room}", slow=DropOldest(), history=History(count=60, size_bytes=1 << 24)
+    )
     app.destination("/topic/members/{room}", history=History(count=3))
 
     @app.guard("/topic/members/{room}")
@@ -185,6 +187,44 @@ async def test_a_shared_history_that_begins_anew_may_hide_a_loss(serve: Serve) -
     told = [json.loads(frame.body)["code"] for frame in frames if frame.headers["subscription"] == "errors"]
     assert told == ["messages-lost"]
     assert texts([frame for frame in frames if frame.headers["subscription"] == "0"]) == ["1", "2", "3"]
+
+
+async def test_what_a_shared_store_has_and_the_bus_lost_last_is_noticed_in_silence(serve: Serve) -> None:
+    served = await serve(an_app())
+    late = served.node.histories.store = LateHistory()
+    late.shared = True
+    client = await subscribed(served)
+    await publish(served, range(1, 3))
+    late.memory.append(ROOM, Message(ROOM, b"3"), 1, History(), 0)
+    assert texts(await messages(client, 3)) == ["1", "2", "3"]
+    for number in range(1500):
+        late.memory.append(ROOM, Message(ROOM, str(number).encode()), 1, History(count=2), 0)
+    assert json.loads((await client.message()).body)["code"] == "messages-lost"
+    await publish(served, range(4, 5))
+    assert (await client.message()).text == "4"
+
+
+async def test_a_store_that_fails_while_a_gap_is_filled_is_a_loss_that_is_said(serve: Serve) -> None:
+    class AwayHistory(LateHistory):
+        def read(self, destination: str, after: Position, limit: int, now: float) -> Any:
+            raise BusError("away")
+
+    served = await serve(an_app())
+    away = served.node.histories.store = AwayHistory()
+    client = await subscribed(served)
+    await publish(served, range(1, 2))
+    away.memory.append(ROOM, Message(ROOM, b"lost"), 1, History(), 0)
+    await publish(served, range(2, 4))
+    frames = await messages(client, 4)
+    assert texts([frame for frame in frames if frame.headers["subscription"] == "0"]) == ["1", "2", "3"]
+    assert served.node.histories.statistics().lost == 1
+    receipt = served.node.hub.statistics().subscriptions
+    refused = await served.client()
+    await refused.errors()
+    await refused.send("SUBSCRIBE", {"id": 1, "destination": ROOM, "recover-from": "abc-1", "receipt": "r"})
+    assert json.loads((await refused.message()).body)["code"] == "unavailable"
+    assert served.node.hub.statistics().subscriptions == receipt, "nothing is left of it"
+    assert served.node.recoverer.statistics().running == 0
 
 
 async def test_what_a_policy_drops_is_no_loss(serve: Serve) -> None:

@@ -27,6 +27,7 @@ from stompede.store import History, HistoryStore, Page, Position
 log = structlog.get_logger("stompede.histories")
 _MOST_FILLED: Final = 10_000
 _MOST_HELD: Final = 10_000
+_CHECKED_AT_ONCE: Final = 100
 
 Store = HistoryStore[Message]
 
@@ -105,6 +106,7 @@ class Histories:
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
         self._watched: dict[str, _Watch] = {}
+        self._to_check: list[str] = []
         self._appending: dict[str, deque[tuple[Awaitable[Position], Message, asyncio.Future[None]]]] = {}
         self._gaps = self._filled = self._repeated = self._losses = 0
 
@@ -231,11 +233,32 @@ class Histories:
         else:
             self._gap(watch, watch.last, publication)
 
+    def each_second(self) -> None:
+        """Where nodes share a store: asks it for what came after the last delivery, some destinations at a time. Else
+        what the bus lost would be noticed only when something comes after it.
+        """
+        if not self.store.shared:
+            return
+        if not self._to_check:
+            self._to_check = list(self._watched)
+        for destination in self._to_check[-_CHECKED_AT_ONCE:]:
+            watch = self._watched.get(destination)
+            if watch is not None and watch.held is None and watch.last is not None:
+                self._read_on(destination, watch, watch.last, [])
+        del self._to_check[-_CHECKED_AT_ONCE:]
+
     def _gap(self, watch: _Watch, last: Position, publication: Publication) -> None:
         self._gaps += 1
-        destination = publication.message.destination
-        watch.held = [publication]
-        page = self.store.read(destination, last, _MOST_FILLED, self._now())
+        self._read_on(publication.message.destination, watch, last, [publication])
+
+    def _read_on(self, destination: str, watch: _Watch, last: Position, held: list[Publication]) -> None:
+        """What came after ``last`` is read and delivered, then what was held meanwhile."""
+        watch.held = held
+        try:
+            page = self.store.read(destination, last, _MOST_FILLED, self._now())
+        except StompedeError as error:
+            self._unread(destination, watch, error)
+            return
         if isinstance(page, Page):
             self._fill(destination, watch, page)
         else:
@@ -245,33 +268,48 @@ class Histories:
         try:
             page = await asked
         except StompedeError as error:
-            log.warning("a gap could not be filled", destination=destination, error=str(error))
-            self._give_up(destination, watch)
+            self._unread(destination, watch, error)
         else:
             self._fill(destination, watch, page)
+
+    def _unread(self, destination: str, watch: _Watch, error: StompedeError) -> None:
+        log.warning("a history could not be read", destination=destination, error=str(error))
+        if watch.held:
+            self._give_up(destination, watch)
+        else:
+            watch.held = None  # nothing says that anything is missing; the next check sees
 
     def _fill(self, destination: str, watch: _Watch, page: Page[Message]) -> None:
         held = watch.held
         if held is None or self._watched.get(destination) is not watch:
             return
         if not page.complete:
-            self._give_up(destination, watch)
+            self._give_up(destination, watch, page.top)
             return
-        watch.held = None
         for kept in page.items:
             self._filled += 1
             watch.last = kept.position
             self._hub.publish(kept.item, str(kept.position))
+        first = Position.parse(held[0].id or "") if held else None
+        if first is not None and watch.last is not None and not self._joins(watch.last, first):
+            self._give_up(destination, watch)  # the store does not have it: to ask again would bring the same
+            return
+        watch.held = None
         for publication in held:
             self.take(publication)
 
-    def _give_up(self, destination: str, watch: _Watch) -> None:
+    def _joins(self, last: Position, position: Position) -> bool:
+        """Whether a publication can be taken after what was filled: it comes next, or came already."""
+        return self.follows(last, position) or (
+            position.epoch == last.epoch and position.offset <= last.offset
+        )
+
+    def _give_up(self, destination: str, watch: _Watch, top: Position | None = None) -> None:
         """What is missing is gone: whoever subscribes is told, and it goes on with what came after."""
         held, watch.held = watch.held, None
-        assert held is not None
         self._losses += 1
         self._lost(destination)
-        first = Position.parse(held[0].id or "")
-        watch.last = None if first is None else Position(first.epoch, first.offset - 1)
-        for publication in held:
+        first = Position.parse(held[0].id or "") if held else None
+        watch.last = top if first is None else Position(first.epoch, first.offset - 1)
+        for publication in held or ():
             self.take(publication)

@@ -67,6 +67,7 @@ class Ticker:
         node.runner.expire(self._loop.time())
         node.queues.each_second()
         node.histories.store.tidy(now)
+        node.histories.each_second()
         node.verifier.tick(node.unix_now())
         if node.verifier.refresh_due(node.unix_now()):
             node.spawn(node.verifier.refresh(node.unix_now()), "keys could not be refreshed")
