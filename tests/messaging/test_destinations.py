@@ -14,6 +14,7 @@ from stompede.messaging.problem import Problem
         ("/queue/jobs", Kind.QUEUE, "/jobs"),
         ("/session/queue/replies", Kind.SESSION, "/queue/replies"),
         ("/user/queue/offers", Kind.USER, "/queue/offers"),
+        ("/temp-queue/answers", Kind.TEMP, "/answers"),
         ("/app", Kind.UNKNOWN, "/app"),
         ("/application/x", Kind.UNKNOWN, "/application/x"),
         ("/topics/x", Kind.UNKNOWN, "/topics/x"),
@@ -38,6 +39,14 @@ def test_prefixes_are_settings_and_there_may_be_several_for_handlers():
     assert prefixes.classify("/amq/queue/x") is Kind.QUEUE
     assert prefixes.relative("/amq/queue/x") == "/x"
     assert prefixes.replies == "/me/amq/queue/replies"
+
+
+def test_messages_wait_in_queues_alone():
+    prefixes = Prefixes(queue="/q", temp_queue="/tq")
+    assert [one for one in ("/q/a", "/tq/a", "/topic/a", "/queue/a", "/q") if prefixes.is_queued(one)] == [
+        "/q/a",
+        "/tq/a",
+    ]
 
 
 def test_a_second_prefix_is_no_way_around_what_is_decided_by_destination():

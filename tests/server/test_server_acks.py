@@ -241,6 +241,23 @@ async def test_without_dead_letters_a_dead_message_is_dropped_and_counted(serve:
     assert kept(served) == (0, 0)
 
 
+async def test_dead_letters_of_all_queues_are_no_dead_letters_of_their_own(serve: Serve) -> None:
+    app = make_app()
+    app.destination("/queue/{name}", queue=Queue(max_deliveries=1, dead_letters="/queue/dead"))
+    served = await serve(app)
+    client = await served.client()
+    await client.subscribe("/queue/a", 1, ack="client-individual")
+    await client.subscribe("/queue/dead", 2, ack="client-individual")
+    await put(client, "x", destination="/queue/a")
+    await answer(client, await client.message(), "NACK")
+    letter = await client.message()
+    assert letter.headers["dead-letter-origin"] == "/queue/a"
+    await answer(client, letter, "NACK")
+    assert await client.settle() == []
+    assert kept(served) == (0, 0)
+    assert (served.node.statistics().queues.dead, served.node.statistics().queues.buried) == (2, 1)
+
+
 async def test_dead_letters_that_are_full_lose_the_message_and_the_log_says_so(serve: Serve) -> None:
     app = make_app()
     app.destination(JOBS, queue=Queue(max_deliveries=1, dead_letters="/queue/dead"))

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
+import msgspec
 from fastapi import FastAPI
 
 from stompede.errors import ConfigurationError, SessionClosedError
@@ -301,12 +302,31 @@ class Registrations:
                 f"app.destination({pattern!r}): begin it with {self.prefixes.topic}/ or "
                 f"{self.prefixes.queue}/"
             )
+        if queue is not None:
+            self._take_queue(pattern, queue)
         if presence:
             self._take_presence(pattern)
         options = DestinationOptions(slow or Cut(), history, presence, queue or Queue())
         self._program.destinations.add(pattern, options, f"app.destination({pattern!r})")
         if carries or description:
             self._catalogue.add_publication(pattern, tuple(carries), description=description)
+
+    def _take_queue(self, pattern: str, queue: Queue) -> None:
+        dead = queue.dead_letters
+        if dead is not None and self.prefixes.classify(dead) is not Kind.QUEUE:
+            raise ConfigurationError(
+                f"app.destination({pattern!r}): dead_letters={dead!r} is no queue; begin it with {self.prefixes.queue}/"
+            )
+        if dead == pattern:
+            raise ConfigurationError(
+                f"app.destination({pattern!r}): dead_letters={dead!r} is the queue itself; its letters need one of "
+                "their own"
+            )
+        if self.prefixes.classify(pattern) is Kind.QUEUE:
+            bounds = msgspec.to_builtins(queue)
+            self._catalogue.add_queue(
+                pattern, {name: value for name, value in bounds.items() if value is not None}
+            )
 
     def _take_presence(self, pattern: str) -> None:
         if self.prefixes.classify(pattern) is not Kind.TOPIC:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, Literal, final, get_args, get_origin
+from typing import Any, Final, Literal, final, get_args, get_origin
 
 import msgspec
 
@@ -39,6 +39,9 @@ class _Guard(msgspec.Struct, frozen=True):
     on: tuple[Operation, ...]
 
 
+_QUEUE: Final = "A queue: each message goes to one consumer, and waits until that has acknowledged it (`ack`)."
+
+
 @final
 class Catalogue:
     """Gathers what an application serves and publishes.
@@ -64,6 +67,7 @@ class Catalogue:
         self._subscribes: list[BoundHandler] = []
         self._publications: list[_Publication] = []
         self._guards: list[_Guard] = []
+        self._queues: dict[str, Mapping[str, Any]] = {}
 
     def add_server(self, name: str, *, host: str, pathname: str, secure: bool = False) -> None:
         """Adds an endpoint: its name, ``host:port``, path, and whether TLS is spoken there."""
@@ -98,6 +102,12 @@ class Catalogue:
             description: what it is for.
         """
         self._publications.append(_Publication(_parsed(destination), tuple(types), description))
+
+    def add_queue(self, pattern: str | Pattern, bounds: Mapping[str, Any]) -> None:
+        """Adds the bounds of a queue, for ``x-queue`` of its channel."""
+        parsed = _parsed(pattern)
+        self._queues[parsed.text] = bounds
+        self._publications.append(_Publication(parsed, (), ""))
 
     def document(self) -> dict[str, Any]:
         """Makes the AsyncAPI 3.0 document: plain dicts and lists, ready for JSON."""
@@ -209,11 +219,13 @@ class Catalogue:
             for other in self._prefixes.app[1:]
             if pattern.text.startswith(f"{prefix}/")
         ]
+        if self._prefixes.is_queued(pattern.text):
+            description = f"{description} {_QUEUE}".strip()
         return document.channel(
             pattern.text,
             description=description,
             parameters={name: _parameter(types.get(name, str)) for name in pattern.variables},
-            extensions={"x-guards": guards, "x-also": also},
+            extensions={"x-guards": guards, "x-also": also, "x-queue": self._queues.get(pattern.text)},
         )
 
     def _guarded(self, pattern: Pattern) -> bool:

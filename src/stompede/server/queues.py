@@ -281,7 +281,7 @@ class Queues:
         else:
             self.counts.dead += 1
         grave = self._options.of(queue).queue.dead_letters
-        if grave is None:
+        if grave is None or grave == queue:  # as the dead letters of all queues are by their own options
             self.wait(self._store.settle(queue, [message_id]), "a dead message could not be settled")
             return
         epitaph = {
