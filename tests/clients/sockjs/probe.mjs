@@ -6,7 +6,7 @@ const [base, transport] = process.argv.slice(2);
 const large = "안녕 ".repeat(30_000);
 const strange = "\u0000\u001f\u2028\u200c\ufeff\ufff0\uffff 😀 é <script>";
 
-const open = (path) => new SockJS(base + path, null, { transports: transport });
+const open = (path) => new SockJS(base + path, null, { transports: transport, timeout: 10_000 });
 
 const echo = () =>
   new Promise((resolve, reject) => {
