@@ -34,11 +34,13 @@ class Load:
         subscribe: the script with the SUBSCRIBE frame, which must ask for a receipt.
         publish: the script with the SEND frame.
         answers: every subscriber publishes, and expects an answer to each of its own publications.
+        queue: each publication goes to one subscriber, which acknowledges it.
         window: publications in flight, of each client with ``answers``.
         rate: publications a second, whatever comes back; 0 by ``window``.
         publications: end after so many, instead of after some seconds.
         body_bytes: what the mark in the body is filled up to.
         hold_s: time to hold the connections, with ``heart_beat_s`` between two heart-beats of each.
+        beats_s: seconds between two heart-beats that the server promised; they are counted during ``hold_s``.
         tokens: file with tokens for the scripts, one a line.
         path: where the server has its WebSocket.
     """
@@ -49,6 +51,7 @@ class Load:
     connect: str | None = None
     subscribe: str | None = None
     answers: bool = False
+    queue: bool = False
     window: int = 1
     rate: float = 0
     publications: int = 0
@@ -56,6 +59,7 @@ class Load:
     parallel: int = 64
     hold_s: float = 0
     heart_beat_s: float = 0
+    beats_s: float = 0
     tokens: Path | None = None
     path: str = "/stomp"
 
@@ -65,10 +69,11 @@ class Load:
             "subscribers": self.subscribers, "publishers": self.publishers, "connect": self.connect,
             "subscribe": self.subscribe, "publish": self.publish, "window": self.window, "rate": self.rate,
             "publications": self.publications, "body": self.body_bytes, "parallel": self.parallel,
-            "hold": self.hold_s, "heart-beat": self.heart_beat_s, "tokens": self.tokens, "path": self.path,
+            "hold": self.hold_s, "heart-beat": self.heart_beat_s, "beats": self.beats_s,
+            "tokens": self.tokens, "path": self.path,
         }  # fmt: skip
         given = [item for name, value in named.items() if value for item in (f"--{name}", str(value))]
-        return [*given, "--answers"] if self.answers else given
+        return [*given, *["--answers"] * self.answers, *["--queue"] * self.queue]
 
 
 def compile_load() -> None:

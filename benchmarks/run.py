@@ -16,7 +16,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from benchmarks.clock import run_clock
 from benchmarks.generator import ROOT, Load, LoadError, Report, Running, compile_load
+from benchmarks.recovery import run_recovery
 from benchmarks.results import Outcome, machine, outcome_of, page, table
 from benchmarks.scenarios import BESIDE_STORM, Kind, Scenario, scenarios
 from benchmarks.servers import PRODUCT, Server, ServerError, allow_many_files
@@ -48,6 +50,16 @@ class Bench:
 
     def run(self, scenario: Scenario) -> Outcome:
         """All pairs of a scenario, product first in each."""
+        if scenario.kind is Kind.CLOCK:
+            runs = [
+                (run_clock(self.server_core, bare=False), run_clock(self.server_core, bare=True))
+                for _ in range(self.pairs)
+            ]
+            return outcome_of(scenario, [ours for ours, _ in runs], [bare for _, bare in runs])
+        if scenario.kind is Kind.RECOVERY:
+            cores = self.server_core, self.load_core
+            pairs = [(run_recovery(*cores), run_recovery(*cores, past=0)) for _ in range(self.pairs)]
+            return outcome_of(scenario, [ours for ours, _ in pairs], [without for _, without in pairs])
         sides = ((PRODUCT, scenario.product), (scenario.baseline, scenario.baseline_load))
         reports: tuple[list[Report], list[Report]] = ([], [])
         with ExitStack() as stack:

@@ -19,6 +19,7 @@ from benchmarks.servers import JWT_SECRET, PRODUCT
 BODY_BYTES: Final = 200
 CONNECT: Final = r"CONNECT\naccept-version:1.2\nhost:localhost\nheart-beat:0,0\n\n\0"
 CONNECT_BEATING: Final = r"CONNECT\naccept-version:1.2\nhost:localhost\nheart-beat:10000,10000\n\n\0"
+CONNECT_BEATEN: Final = r"CONNECT\naccept-version:1.2\nhost:localhost\nheart-beat:0,1500\n\n\0"
 TOPIC: Final = "/topic/bench"
 JSON_BODY: Final = '{"text":"%m"}'
 JSON_MARK_BYTES: Final = BODY_BYTES - len(JSON_BODY) + 2
@@ -30,6 +31,8 @@ class Kind(Enum):
     PAIRS = "pairs"  # product and baseline in turn, on servers that stay
     FRESH = "fresh"  # each run on a new process: memory
     STORM = "storm"  # each run beside a fan-out that is going on
+    CLOCK = "clock"  # without a server: `benchmarks.clock`
+    RECOVERY = "recovery"  # a crowd that recovers beside a fan-out: `benchmarks.recovery`
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,15 @@ def own_topics() -> Load:
     )
 
 
+def queue_of_work() -> Load:
+    """One publisher, 100 consumers of one queue that acknowledge each message."""
+    queue = "/queue/bench"
+    wanted = rf"SUBSCRIBE\nid:0\ndestination:{queue}\nack:client-individual\nreceipt:ready\n\n\0"
+    return Load(
+        subscribers=100, publishers=1, connect=CONNECT, subscribe=wanted, publish=send(queue), queue=True, window=8
+    )
+
+
 def ask(destination: str, *headers: str, code: str = "%d", tokens: bool = False) -> Load:
     """200 clients, each asks and waits for its answer."""
     script = send(
@@ -149,6 +161,9 @@ def bare(load: Load) -> Load:
 IDLE: Final = replace(
     fan_out(1), subscribers=9000, connect=CONNECT_BEATING, publications=1, hold_s=12, heart_beat_s=8
 )
+BEATEN: Final = replace(
+    fan_out(1), subscribers=9000, connect=CONNECT_BEATEN, publications=1, hold_s=10, beats_s=1.5
+)
 STORM: Final = replace(
     fan_out(1),
     subscribers=9000,
@@ -161,7 +176,7 @@ BESIDE_STORM: Final = replace(fan_out(1), rate=20)
 
 def scenarios() -> list[Scenario]:
     """All of them, in the order of the table."""
-    return [*_fan_outs(), *_wildcards(), *_one_to_one(), *_crowds()]
+    return [*_fan_outs(), *_wildcards(), *_one_to_one(), *_queues(), *_recoveries(), *_crowds()]
 
 
 def _fan_outs() -> Iterator[Scenario]:
@@ -228,6 +243,33 @@ def _wildcards() -> Iterator[Scenario]:
     )
 
 
+def _queues() -> Iterator[Scenario]:
+    yield Scenario(
+        "queue-acks",
+        "One queue, 100 consumers that acknowledge each message, against 100 topics without acknowledgement",
+        queue_of_work(),
+        PRODUCT,
+        replace(own_topics(), subscribers=100, window=8),
+        metric="deliveredPerCpuS",
+        unit="messages/CPU-s",
+        ratio=0.35,
+    )
+
+
+def _recoveries() -> Iterator[Scenario]:
+    yield Scenario(
+        "recovery",
+        "Fan-out beside 1,000 clients that recover 200 messages each at once: p99, against as many that only subscribe",
+        fan_out(1),
+        PRODUCT,
+        metric="p99Us",
+        unit="µs",
+        ratio=3,
+        least=False,
+        kind=Kind.RECOVERY,
+    )
+
+
 def _one_to_one() -> Iterator[Scenario]:
     yield Scenario(
         "topics",
@@ -260,6 +302,29 @@ def _crowds() -> Iterator[Scenario]:
         bound=18 * 1024,
         least=False,
         kind=Kind.FRESH,
+    )
+    yield Scenario(
+        "heartbeats",
+        "CPU of as many heart-beats as 100,000 idle sessions get every 10 s, to 9,000",
+        BEATEN,
+        "ticks",
+        replace(BEATEN, beats_s=0),
+        metric="percentOfCore",
+        unit="% of a core",
+        bound=15,
+        least=False,
+        kind=Kind.FRESH,
+    )
+    yield Scenario(
+        "clock",
+        "CPU of the clock alone with 1,000,000 deadlines every 10 s, against bare calls",
+        BEATEN,
+        "bare calls",
+        metric="percent",
+        unit="% of a core",
+        bound=15,
+        least=False,
+        kind=Kind.CLOCK,
     )
     yield Scenario(
         "storm",

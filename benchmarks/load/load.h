@@ -32,6 +32,7 @@ struct options {
     const char *tokens;         /* file with one token per line, for %t */
     int subscribers, publishers;
     bool answers;               /* every subscriber publishes, and expects one answer to each of its own */
+    bool queue;                 /* each publication goes to one subscriber, which acknowledges it */
     bool binary;                /* send binary WebSocket messages instead of text */
     int window;                 /* publications in flight (per client with `answers`) */
     double rate;                /* publications per second whatever comes back; 0: by window */
@@ -40,6 +41,7 @@ struct options {
     int parallel;               /* connections that are being opened at once */
     int source;                 /* third byte of the source address 127.0.x.y */
     double warmup_s, seconds, settle_s, hold_s, heart_beat_s;
+    double beats_s;             /* interval that the server promised for its heart-beats; 0: they are not counted */
     pid_t server;
 };
 
@@ -66,6 +68,7 @@ struct connection {
     uint64_t *sent_at;          /* ring of departure times, nanoseconds */
     uint32_t ring;              /* its size, a power of two */
     uint32_t *next;             /* per sender: the number that should arrive next */
+    uint32_t *seen;             /* with `queue`, of a publisher: the numbers that arrived, plus one, in a ring */
     uint64_t received;
 };
 

@@ -26,29 +26,32 @@ static void end_phase(int signal)
     phase_over = 1;
 }
 
+/* What 100,000 sessions get that agreed on 10 s: each beat goes out three quarters of a second early. */
+static const double CROWD_BEATS_PER_S = 100000 / 9.25;
 static const double STALLED_S = 3, OPENING_LIMIT_S = 60;
 
 /* What is measured before and after each phase. */
 struct reading {
     double at_s, server_cpu_s, own_cpu_s;
-    uint64_t published, delivered;
+    uint64_t published, delivered, heart_beats;
 };
 
 static struct reading read_now(void)
 {
-    return (struct reading){now_s(), cpu_s(options.server), cpu_s(getpid()), totals.published, totals.delivered};
+    return (struct reading){now_s(), cpu_s(options.server), cpu_s(getpid()), totals.published, totals.delivered, totals.heart_beats};
 }
 
-enum option_key { FIRST_KEY = 256, PORT, PATH, PROTOCOL, CONNECT, SUBSCRIBE, PUBLISH, TOKENS, SUBSCRIBERS, PUBLISHERS, ANSWERS,
-                  BINARY, WINDOW, RATE, PUBLICATIONS, BODY, PARALLEL, SOURCE, WARMUP, SECONDS, SETTLE, HOLD, HEART_BEAT, SERVER };
+enum option_key { FIRST_KEY = 256, PORT, PATH, PROTOCOL, CONNECT, SUBSCRIBE, PUBLISH, TOKENS, SUBSCRIBERS, PUBLISHERS, ANSWERS, QUEUE,
+                  BINARY, WINDOW, RATE, PUBLICATIONS, BODY, PARALLEL, SOURCE, WARMUP, SECONDS, SETTLE, HOLD, HEART_BEAT, BEATS, SERVER };
 
 static const struct option OPTION_NAMES[] = {
     {"port", 1, 0, PORT}, {"path", 1, 0, PATH}, {"protocol", 1, 0, PROTOCOL},
     {"connect", 1, 0, CONNECT}, {"subscribe", 1, 0, SUBSCRIBE}, {"publish", 1, 0, PUBLISH}, {"tokens", 1, 0, TOKENS},
-    {"subscribers", 1, 0, SUBSCRIBERS}, {"publishers", 1, 0, PUBLISHERS}, {"answers", 0, 0, ANSWERS}, {"binary", 0, 0, BINARY},
+    {"subscribers", 1, 0, SUBSCRIBERS}, {"publishers", 1, 0, PUBLISHERS}, {"answers", 0, 0, ANSWERS}, {"queue", 0, 0, QUEUE},
+    {"binary", 0, 0, BINARY},
     {"window", 1, 0, WINDOW}, {"rate", 1, 0, RATE}, {"publications", 1, 0, PUBLICATIONS}, {"body", 1, 0, BODY},
     {"parallel", 1, 0, PARALLEL}, {"source", 1, 0, SOURCE}, {"warmup", 1, 0, WARMUP}, {"seconds", 1, 0, SECONDS},
-    {"settle", 1, 0, SETTLE}, {"hold", 1, 0, HOLD}, {"heart-beat", 1, 0, HEART_BEAT}, {"server", 1, 0, SERVER}, {0},
+    {"settle", 1, 0, SETTLE}, {"hold", 1, 0, HOLD}, {"heart-beat", 1, 0, HEART_BEAT}, {"beats", 1, 0, BEATS}, {"server", 1, 0, SERVER}, {0},
 };
 
 static void parse_options(int argc, char **argv)
@@ -66,6 +69,7 @@ static void parse_options(int argc, char **argv)
         case SUBSCRIBERS: options.subscribers = atoi(optarg); break;
         case PUBLISHERS: options.publishers = atoi(optarg); break;
         case ANSWERS: options.answers = true; break;
+        case QUEUE: options.queue = true; break;
         case BINARY: options.binary = true; break;
         case WINDOW: options.window = atoi(optarg); break;
         case RATE: options.rate = atof(optarg); break;
@@ -78,6 +82,7 @@ static void parse_options(int argc, char **argv)
         case SETTLE: options.settle_s = atof(optarg); break;
         case HOLD: options.hold_s = atof(optarg); break;
         case HEART_BEAT: options.heart_beat_s = atof(optarg); break;
+        case BEATS: options.beats_s = atof(optarg); break;
         case SERVER: options.server = atoi(optarg); break;
         default: exit(2);
         }
@@ -97,6 +102,7 @@ static struct connection *open_one(int number, enum role role)
         c->publication = frame_make(options.publish, number);
         c->ring = options.answers ? 256 : SENT_RING;
         c->sent_at = calloc(c->ring, sizeof *c->sent_at);
+        c->seen = options.queue ? calloc(c->ring, sizeof *c->seen) : NULL;
     }
     if (role == SUBSCRIBER && senders)
         c->next = calloc(senders, sizeof *c->next);
@@ -136,7 +142,7 @@ static void wait_quietly(double seconds)
 
 static uint64_t expected_deliveries(void)
 {
-    return totals.published * (options.answers ? 1 : (uint64_t)options.subscribers);
+    return totals.published * (options.answers || options.queue ? 1 : (uint64_t)options.subscribers);
 }
 
 static bool more_wanted(void)
@@ -157,7 +163,8 @@ static void publish_window(void)
 {
     uint64_t window = (uint64_t)options.window * options.subscribers;
     static int turn;
-    while (expected_deliveries() - totals.delivered + options.subscribers <= window && more_wanted())
+    uint64_t each = options.queue ? 1 : options.subscribers;
+    while (expected_deliveries() - totals.delivered + each <= window && more_wanted())
         publish(publishers[turn++ % options.publishers], now_ns());
 }
 
@@ -201,10 +208,14 @@ static void drain(void)
     }
 }
 
-/* Every client by itself: how many got less than they should have, how many more. */
+/* Every client by itself: how many got less than they should have, how many more. Of a queue: whether all came. */
 static void compare(int *too_few, int *too_many)
 {
     *too_few = *too_many = 0;
+    if (options.queue) {
+        *too_few = totals.delivered < totals.published;
+        return;
+    }
     for (int i = 0; i < options.subscribers; i++) {
         uint64_t expected = options.answers ? subscribers[i]->published : totals.published;
         *too_few += subscribers[i]->received < expected;
@@ -217,20 +228,33 @@ static double per(double amount, double of)
     return of > 0 ? amount / of : 0;
 }
 
-static bool report(bool all_open, double opening_s, double opening_cpu_s, const long resident[3], struct reading from, struct reading to)
+/* Whether the server's heart-beats came as often as it promised while the connections were held. */
+static bool beats_are_whole(struct reading from, struct reading to)
+{
+    double wanted = options.beats_s > 0 ? (to.at_s - from.at_s) / options.beats_s * options.subscribers : 0;
+    return to.heart_beats - from.heart_beats >= wanted * .95;
+}
+
+static bool report(bool all_open, double opening_s, double opening_cpu_s, const long resident[3], const struct reading held[2],
+                   struct reading from, struct reading to)
 {
     int too_few, too_many;
     compare(&too_few, &too_many);
     double wall = to.at_s - from.at_s, cpu = to.server_cpu_s - from.server_cpu_s;
     double delivered = to.delivered - from.delivered;
     bool whole = all_open && !too_few && !too_many && !totals.errors && !totals.gaps && !totals.disorder && !totals.duplicates &&
-                 !totals.misdelivered;
+                 !totals.misdelivered && beats_are_whole(held[0], held[1]);
     printf("{\"ok\":%s,\"subscribers\":%d,\"ready\":%d,\"openingS\":%.3f,\"connectsPerS\":%.0f,\"connectsPerCpuS\":%.0f,",
            whole ? "true" : "false", options.subscribers, totals.ready, opening_s, per(options.subscribers, opening_s),
            per(options.subscribers, opening_cpu_s));
     printf("\"bytesPerConnection\":%.0f,\"bytesPerConnectionHeld\":%.0f,\"heartBeats\":%lu,",
            (double)(resident[1] - resident[0]) / options.subscribers, (double)(resident[2] - resident[0]) / options.subscribers,
            totals.heart_beats);
+    double held_cpu_s = held[1].server_cpu_s - held[0].server_cpu_s;
+    uint64_t held_beats = held[1].heart_beats - held[0].heart_beats;
+    printf("\"heldCores\":%.4f,\"heldBeats\":%lu,\"cpuUsPerBeat\":%.2f,\"percentOfCore\":%.2f,",
+           per(held_cpu_s, held[1].at_s - held[0].at_s), held_beats, per(held_cpu_s * 1e6, held_beats),
+           per(held_cpu_s * 100 * CROWD_BEATS_PER_S, held_beats));
     printf("\"seconds\":%.3f,\"publishedPerS\":%.0f,\"deliveredPerS\":%.0f,\"deliveredPerCpuS\":%.0f,\"serverCores\":%.3f,\"ownCores\":%.3f,",
            wall, per(to.published - from.published, wall), per(delivered, wall), per(delivered, cpu), per(cpu, wall),
            per(to.own_cpu_s - from.own_cpu_s, wall));
@@ -265,7 +289,9 @@ int main(int argc, char **argv)
     fprintf(stderr, "open\n"); /* the sign for a harness that starts something beside this */
     wait_quietly(options.settle_s);
     resident[1] = resident_bytes(options.server);
+    struct reading held[2] = {read_now()};
     wait_quietly(options.hold_s);
+    held[1] = read_now();
     resident[2] = resident_bytes(options.server);
 
     struct reading from = read_now(), to = from;
@@ -280,6 +306,6 @@ int main(int argc, char **argv)
         to = read_now();
         drain();
     }
-    bool whole = report(all_open, open.at_s - start.at_s, open.server_cpu_s - start.server_cpu_s, resident, from, to);
+    bool whole = report(all_open, open.at_s - start.at_s, open.server_cpu_s - start.server_cpu_s, resident, held, from, to);
     return whole ? 0 : 1;
 }
