@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from stompede import RequestError, SessionClosedError, testing
+from stompede.client import Backoff
 from stompede.testing.contracts import SharedBusContract
 
 ROOT = Path(__file__).parents[2]
@@ -350,3 +351,21 @@ async def test_the_client_of_the_documentation_talks_to_a_node_on_a_port(
 
     await client.main(node.stomp_url, fetch_token)
     assert capsys.readouterr().out == "1\ncook says soup\n"
+
+
+async def test_a_listener_that_comes_back_has_missed_nothing(example):
+    recovery = example("recovery")
+    room = "/topic/rooms/kitchen"
+    async with testing.connect(recovery.app, reconnect=Backoff(initial_s=0, max_s=0)) as client:
+        await recovery.app.publish(room, recovery.Said("cook", "soup"))
+        headers = {"history-last": "20"}
+        async with client.subscribe(room, recovery.Said, headers=headers) as messages:
+            assert ((first := await messages.next()).body.text, first.recovered) == ("soup", True)
+            (session,) = recovery.app.node.sessions.values()
+            session.transport.abort()
+            await recovery.app.publish(room, recovery.Said("cook", "cake"))
+            await client.wait_disconnected()
+            await recovery.app.publish(room, recovery.Said("cook", "tea"))
+            found = [await messages.next(), await messages.next()]
+            assert [message.body.text for message in found] == ["cake", "tea"]
+            assert messages.statistics().gaps == 0

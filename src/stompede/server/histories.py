@@ -67,7 +67,10 @@ class _Watch:
 
 def size_of(message: Message) -> int:
     """What a message takes of the bounds of a history."""
-    return len(message.body) + sum(len(name) + len(value) for name, value in message.headers.items())
+    headers = message.headers
+    if not headers:
+        return len(message.body)
+    return len(message.body) + sum(len(name) + len(value) for name, value in headers.items())
 
 
 async def _guarded(coro: Coroutine[Any, Any, None]) -> None:

@@ -5,7 +5,6 @@ The promises stand with `HistoryStore`; `stompede.testing.contracts` has the sui
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable
 from typing import Final, Generic, Protocol, Self, TypeVar
 
@@ -15,7 +14,8 @@ from stompede.store.limits import History
 
 T = TypeVar("T")
 
-_POSITION: Final = re.compile(r"([0-9a-z]{1,64})-(0|[1-9][0-9]{0,18})")
+_MAX_EPOCH: Final = 64
+_MAX_DIGITS: Final = 18
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
@@ -35,8 +35,14 @@ class Position(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The position that a text says, or ``None`` where it is none."""
-        found = _POSITION.fullmatch(text)
-        return None if found is None else cls(found[1], int(found[2]))
+        epoch, _, offset = text.rpartition("-")
+        if not (offset.isdecimal() and 0 < len(epoch) <= _MAX_EPOCH and len(offset) <= _MAX_DIGITS):
+            return None
+        if not (epoch.isalnum() and text.isascii()) or epoch.lower() != epoch:
+            return None
+        if offset[0] == "0" and offset != "0":
+            return None  # one text for each position
+        return cls(epoch, int(offset))
 
 
 class Kept(msgspec.Struct, Generic[T], frozen=True):
