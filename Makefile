@@ -8,11 +8,12 @@ PYTEST_ARGS ?= -m "not proof"
 
 PAGE := src/stompede/apps/console/static/index.html
 LOCKS := pyproject.toml uv.lock $(wildcard requirements/*.txt)
+CLIENTS_OF_OTHERS := $(addprefix tests/clients/,npm/node_modules sockjs/node_modules python/.venv python/.suite)
 CLIENT := clients/js/dist/index.js
 CLIENT_SOURCES := $(shell find clients/js/src clients/js/*.json -type f 2>/dev/null)
 PAGE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/.*' 2>/dev/null)
 
-.PHONY: help run test check bench proof services console console-test client client-test docs dist format lock
+.PHONY: help run test check bench conformance clients proof services console console-test client client-test docs dist format lock
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -42,10 +43,15 @@ check: .venv/.dev console/node_modules clients/js/node_modules ## format, lint, 
 bench: .venv/.dev ## measure, and write the table of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
-proof: .venv/.dev console ## the tests that take long
-	@$(BIN)/pytest -m proof
+conformance: .venv/.dev clients ## suites and clients that others wrote; writes the table of docs/compatibility.md
+	@PYTHONPATH=tests $(BIN)/pytest -p compatibility --compatibility-page docs/compatibility-results.md tests/conformance tests/clients
 
-services: ## the programs that tests drive: Chromium, promtool, a C compiler (Debian and Ubuntu, as root)
+clients: .venv/.dev $(CLIENTS_OF_OTHERS) ## the clients of others that tests/clients tries
+
+proof: .venv/.dev console conformance ## the tests that take long
+	@$(BIN)/pytest -m proof --ignore=tests/clients
+
+services: ## the programs that tests drive: Chromium, promtool, a C compiler, clients in Java, PHP, Ruby, Perl (Debian and Ubuntu, as root)
 	@scripts/services
 
 console: $(PAGE) ## build the page that the node serves
@@ -76,13 +82,24 @@ clients/js/node_modules: clients/js/package-lock.json
 	@scripts/npm --prefix clients/js ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
-tests/asyncapi/node_modules tests/clients/sockjs/node_modules: %/node_modules: %/package-lock.json
+tests/asyncapi/node_modules tests/clients/npm/node_modules tests/clients/sockjs/node_modules: %/node_modules: %/package-lock.json
 	@scripts/npm --prefix $* ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
 $(CLIENT): $(CLIENT_SOURCES) | clients/js/node_modules
 	@scripts/npm --prefix clients/js run --silent build
 	@touch $@
+
+tests/clients/python/.venv: tests/clients/python/requirements.txt | .venv/.dev
+	@$(BIN)/python -m venv --clear $@
+	@$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+tests/clients/python/.suite: tests/clients/python/suite.txt | tests/clients/python/.venv
+	@rm -rf $@ && mkdir $@
+	@tests/clients/python/.venv/bin/python -m pip download --quiet --disable-pip-version-check --require-hashes \
+		--no-deps --no-binary :all: --dest $@ -r $<
+	@tar -xzf $@/*.tar.gz -C $@ && touch $@
 
 $(PAGE): $(PAGE_SOURCES) | console/node_modules
 	@scripts/npm --prefix console run --silent build

@@ -1,0 +1,108 @@
+"""A probe: a small program that tries a running server with a client that others wrote, and prints what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+HERE: Final = Path(__file__).parent
+CHECKS: Final = (
+    "connect", "subscribe_send", "receipts", "ack_auto", "ack_client", "ack_client_individual", "nack", "commit",
+    "abort", "heart_beats", "text_1mb", "binary_1mb", "not_utf8", "order_10000",
+)  # fmt: skip
+LIMIT_S: Final = 100.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One client over one transport.
+
+    Attributes:
+        client: its name, as its probe says it.
+        transport: ``websocket`` or ``tcp``.
+        command: what runs the probe; the URL follows, and after it `further`.
+        needs: files that `make clients` brings, and programs.
+        cannot: checks that the client cannot do, with the reason that its probe gives.
+    """
+
+    client: str
+    transport: str
+    command: tuple[str, ...]
+    needs: tuple[str, ...]
+    cannot: Mapping[str, str] = field(default_factory=dict)
+    further: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.client}-{self.transport}"
+
+    def require(self) -> None:
+        """Skips where something is not installed."""
+        for need in self.needs:
+            if not ((HERE / need).exists() or shutil.which(need)):
+                pytest.skip(f"{need} is not there; `make clients` installs what the probes of clients need")
+
+    def run(self, url: str) -> dict[str, Any]:
+        """What the probe printed. It runs in the folder of its ecosystem."""
+        folder = HERE / self.needs[0].partition("/")[0]
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("STOMPEDE_")}
+        ran = subprocess.run(
+            [*self.command, url, *self.further],
+            cwd=folder, env={**inherited, "PYTHONPATH": str(HERE)}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+        lines = ran.stdout.splitlines()
+        assert lines, f"{self} ended with {ran.returncode}\n{ran.stderr[-4000:]}"
+        result: dict[str, Any] = json.loads(lines[-1])
+        return result
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where the server is."""
+
+    websocket: str
+    tcp: str
+
+    def url(self, transport: str) -> str:
+        return self.tcp if transport == "tcp" else self.websocket
+
+
+def npm(client: str, program: str, transport: str = "websocket", **cannot: str) -> Probe:
+    return Probe(client, transport, ("node", f"probes/{program}.mjs"), ("npm/node_modules", "node"), cannot)
+
+
+def python(client: str, program: str, transport: str, **cannot: str) -> Probe:
+    return Probe(client, transport, (".venv/bin/python", f"{program}.py"), ("python/.venv",), cannot)
+
+
+def debian(client: str, language: str, program: str, **cannot: str) -> Probe:
+    command = (sys.executable, "../lines.py", client)
+    return Probe(client, "tcp", command, (f"debian/{program}", language), cannot, (language, program))
+
+
+STRINGS: Final = dict.fromkeys(("binary_1mb", "not_utf8"), "bodies are strings")
+TEXT_ONLY: Final = dict.fromkeys(("binary_1mb", "not_utf8"), "sends text WebSocket messages only")
+OLD: Final = {"nack": "speaks STOMP 1.0, which has no NACK", "heart_beats": "knows no heart-beats"}
+PROBES: Final = (
+    npm("@stomp/stompjs", "stomp-stompjs"),
+    python("stomp.py", "probe_stomp_py", "tcp"),
+    python("stomp.py", "probe_stomp_py", "websocket"),
+    npm("webstomp-client", "webstomp-client", **STRINGS),
+    npm("stompjs", "stompjs", **STRINGS),
+    npm("@stomp/rx-stomp", "stomp-rx-stomp"),
+    python("stompman", "probe_stompman", "tcp"),
+    python("stompman", "probe_stompman", "websocket", **TEXT_ONLY),
+    npm("stompit", "stompit", "tcp"),
+    debian("Ruby's stomp", "ruby", "stomp.rb"),
+    debian("PHP's stomp", "php", "stomp.php", **OLD),
+    debian("Perl's Net::Stomp", "perl", "stomp.pl", **OLD),
+)
