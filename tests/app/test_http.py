@@ -1,6 +1,7 @@
 """What a node answers by HTTP, beside the application's own routes."""
 
 import asyncio
+import re
 import shutil
 import threading
 from asyncio.subprocess import PIPE, STDOUT
@@ -9,14 +10,17 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request, WebSocket
+from fastapi import APIRouter, FastAPI, Request, WebSocket
 from fastapi.staticfiles import StaticFiles
 from websockets.asyncio.client import connect
 
 from serving import Serve, make_app, serving
 from stompede import ConfigurationError, Settings, Stompede
 
-OWN_PATHS = ("/health/live", "/health/ready", "/metrics", "/asyncapi.json", "/asyncapi", "/stomp")
+OWN_PATHS = (
+    "/health/live", "/health/ready", "/metrics", "/asyncapi.json", "/asyncapi", "/stomp",
+    "/api/v1/sessions", "/api/v1/sessions/{session_id}", "/api/v1/destinations/presence",
+)  # fmt: skip
 
 
 async def get(url: str, **options: Any) -> httpx.Response:
@@ -117,8 +121,22 @@ async def test_the_catalogue_is_there_for_programs_and_for_people(serve: Serve) 
 async def test_a_path_that_both_want_fails_at_start_with_a_sentence(path: str) -> None:
     fastapi = FastAPI()
     fastapi.get(path)(lambda: 1)
-    with pytest.raises(ConfigurationError, match=path):
+    with pytest.raises(ConfigurationError, match=re.escape(path)):
         async with own(fastapi).running():
+            pass
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/api/v1/sessions/{session_id}", "/live/stomp"])
+async def test_a_path_of_an_included_router_counts_too(path: str) -> None:
+    fastapi, router = FastAPI(), APIRouter(prefix="/" + path.split("/")[1])
+    rest = path.removeprefix(router.prefix)
+    if rest == "/stomp":
+        router.websocket(rest)(lambda websocket: None)
+    else:
+        router.get(rest)(lambda: 1)
+    fastapi.include_router(router)
+    with pytest.raises(ConfigurationError, match=re.escape(path)):
+        async with own(fastapi, endpoints=("/live/stomp",)).running():
             pass
 
 

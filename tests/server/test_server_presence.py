@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from serving import Serve, Served, make_app, until
-from stompede import ConfigurationError, Principal, Problem, Stompede, StompSession
+from stompede import ConfigurationError, History, Principal, Problem, Stompede, StompSession
 from stompsocket import StompSocket
 
 ROOM = "/topic/rooms/kitchen"
@@ -228,6 +228,40 @@ async def test_who_subscribes_with_a_wildcard_is_on_no_destination(serve: Serve)
     await client.subscribe("/topic/rooms/*")
     assert served.node.statistics().presence.members == 0
     assert await served.app.presence_count(ROOM) == 0
+
+
+@pytest.mark.parametrize("headers", [{}, {"history-last": 5}, {"recover-from": "x-1"}, {"ack": "client"}])
+async def test_it_is_all_the_same_where_the_messages_come_from(
+    serve: Serve, headers: dict[str, object]
+) -> None:
+    app = make_app(presence_grace_s=0)
+    app.destination("/topic/rooms/{room}", presence=True, history=History(count=10))
+    served = await serve(app)
+    client, cook = await watching(served), await served.member("cook")
+    await cook.subscribe(ROOM, 1, **headers)
+    assert (await told(client))["type"] == "join"
+    await cook.request("UNSUBSCRIBE", {"id": 1})
+    assert (await told(client))["type"] == "leave"
+    await cook.subscribe(ROOM, 1, **headers)
+    assert (await told(client))["type"] == "join"
+    cook.drop()
+    assert (await told(client))["type"] == "leave"
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+async def test_who_acknowledges_gets_the_events_too(serve: Serve, version: str) -> None:
+    served = await serve(an_app())
+    client, cook = await served.client({"accept-version": version}), await served.member("cook")
+    await client.subscribe(ABOUT, "about", ack="client-individual")
+    seen = []
+    for _ in range(2):
+        message = (await client.message()).headers
+        name = {"id": message["ack"]} if version == "1.2" else {"message-id": message["message-id"]}
+        answer = await client.request("ACK", {"subscription": "about", **name})
+        seen.append(answer.command)
+        if len(seen) == 1:
+            await cook.subscribe(ROOM)
+    assert seen == ["RECEIPT", "RECEIPT"]
 
 
 async def test_where_nobody_asks_for_presence_there_is_none() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -29,10 +31,9 @@ def install_routes(app: Stompede) -> None:
         ConfigurationError: the application has one of the paths itself.
     """
     router = _router(app)
-    own = {route.path for route in router.routes if hasattr(route, "path")} | set(app.settings.endpoints)
-    for route in app.fastapi.routes:
-        path = getattr(route, "path", None)
-        if path in own or (path is not None and app._endpoints.http(path) is not None):
+    own = {*map(_shape, _paths(router.routes)), *app.settings.endpoints}
+    for path in _paths(app.fastapi.routes):
+        if _shape(path) in own or app._endpoints.http(path) is not None:
             raise ConfigurationError(
                 f"path {path} is a route of your FastAPI application and one of Stompede's own; "
                 "rename yours, or the WebSocket endpoint by the setting endpoints"
@@ -42,6 +43,21 @@ def install_routes(app: Stompede) -> None:
     app.fastapi.include_router(router)
     # First: a route of the application for everything, as pages have it, must not hide them.
     routes[:] = routes[before:] + routes[:before]
+
+
+def _paths(routes: Iterable[Any]) -> Iterator[str]:
+    """Paths of routes, those of included routers as well, which newer versions of FastAPI do not copy."""
+    for route in routes:
+        included = getattr(route, "effective_route_contexts", None)
+        for one in (route,) if included is None else included():
+            path = getattr(one, "path", None) or getattr(getattr(one, "starlette_route", None), "path", None)
+            if path:
+                yield path
+
+
+def _shape(path: str) -> str:
+    """What a path matches, whatever its variables are called."""
+    return re.sub(r"\{[^}]*\}", "{}", path)
 
 
 def _router(app: Stompede) -> APIRouter:

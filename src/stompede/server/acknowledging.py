@@ -97,7 +97,11 @@ def _is_direct(session: Session, event: stomp.Ack | stomp.Nack, version: stomp.V
     if version is stomp.Version.V1_2 and not event.id.startswith(DIRECT):
         return False
     return any(
-        one.ack != AUTO and one.kind in (Kind.APP, Kind.SESSION, Kind.USER)
+        one.ack != AUTO
+        and (
+            one.kind in (Kind.APP, Kind.SESSION, Kind.USER)
+            or session.node.routes.spoken_of(one.destination) is not None  # told first who is there
+        )
         for one in session.subscriptions.values()
         if event.subscription in (None, one.id)
     )
