@@ -18,7 +18,7 @@ those of the wildcards that match it. While no wildcard is subscribed to, nobody
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +32,7 @@ from stompede.server.topics import (
     Cohort,
     CohortKey,
     Listener,
+    OfferOfTick,
     Pending,
     Shape,
     Topic,
@@ -92,6 +93,7 @@ class Hub:
         policy_of: the policy for a destination.
         write_first: called before anything is written: what stands before it in a session is written there.
         topic_prefix: of topics, the only destinations that wildcards are for.
+        chunk_bytes: of messages that a blocked socket keeps or drops together.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Hub:
         policy_of: Callable[[str], SlowPolicy],
         write_first: Callable[[], None] | None = None,
         topic_prefix: str = "/topic",
+        chunk_bytes: int = 0,
     ) -> None:
         self._call_soon = call_soon
         self._id_prefix = id_prefix
@@ -109,6 +112,7 @@ class Hub:
         self._topics: dict[str, Topic] = {}
         self._wildcards = WildcardTopics(topic_prefix)
         self._some_wildcards = False
+        self._chunk_bytes = chunk_bytes
         self._shapes: dict[tuple[Framing, Version, int | None], Shape] = {}
         self._dirty: list[Topic] = []
         self._scheduled = False
@@ -245,33 +249,32 @@ class Hub:
         """
         self._published += 1
         topic = self._topics.get(message.destination)
-        matching = self._wildcards.matching(message.destination) if self._some_wildcards else ()
-        if topic is None and not matching:
+        topics: tuple[Topic, ...]
+        if self._some_wildcards:
+            matching = self._wildcards.matching(message.destination)
+            topics = matching if topic is None else (topic, *matching)
+        else:
+            topics = () if topic is None else (topic,)
+        if not topics:
             return
         if message_id is None:
             self._next_id += 1
             message_id = f"{self._id_prefix}-{self._next_id}"
         body = message.body
         one = (message_id, message, body.isascii() or is_text(body))
-        if topic is not None:
-            self._take(topic, one)
-        for other in matching:
-            self._take(other, one)
+        for topic in topics:
+            if topic.listeners is not None:
+                for listener in list(topic.listeners):
+                    listener.take(message_id, message)
+            if not topic.pending:
+                self._dirty.append(topic)
+            topic.pending.append(one)
+            self._pending_bytes += len(body)
+        if not self._scheduled:
+            self._scheduled = True
+            self._call_soon(self._end_of_tick)
         if self._pending_bytes > FLUSH_BYTES:
             self.flush()
-
-    def _take(self, topic: Topic, one: Pending) -> None:
-        if topic.listeners is not None:
-            for listener in list(topic.listeners):
-                listener.take(one[0], one[1])
-        pending = topic.pending
-        if not pending:
-            self._dirty.append(topic)
-            if not self._scheduled:
-                self._scheduled = True
-                self._call_soon(self._end_of_tick)
-        pending.append(one)
-        self._pending_bytes += len(one[1].body)
 
     def _end_of_tick(self) -> None:
         self._scheduled = False
@@ -345,7 +348,7 @@ class Hub:
         gathered: list[Outbox] | None, overflown: list[Outbox],
     ) -> None:  # fmt: skip
         """Subscribers whose socket is blocked, or who stand in more than one cohort of this tick."""
-        offers: list[tuple[bytes, SlowPolicy, Hashable]] | None = None
+        offers: list[OfferOfTick] | None = None
         for outbox in slow:
             if not outbox.blocked:
                 assert gathered is not None
@@ -360,9 +363,9 @@ class Hub:
                     outbox.write(b"".join(parts))
                 continue
             if offers is None:
-                offers = offers_of_tick(pending, topic, cohort, self._policy_of)
-            for frame, policy, key in offers:
-                if outbox.offer(frame, policy, key) is Offer.OVERFLOW:
+                offers = offers_of_tick(pending, topic, cohort, self._policy_of, self._chunk_bytes)
+            for offered in offers:
+                if outbox.offer(*offered) is Offer.OVERFLOW:
                     overflown.append(outbox)
                     break
 
