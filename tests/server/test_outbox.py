@@ -256,3 +256,20 @@ def test_the_bound_holds_and_the_counters_agree_whatever_comes(policy: object, s
     assert numbers == sorted(numbers)
     if isinstance(policy, Cut):
         assert socket.written == b"".join(sent)
+
+
+def test_messages_that_stay_or_go_together_are_counted_one_by_one(blocked: Socket) -> None:
+    blocked.outbox.offer(b"x" * 60, DropOldest(), None, 3)
+    assert blocked.outbox.offer(b"y" * 60, DropOldest(), None, 2) is Offer.ACCEPTED
+    assert blocked.counters.dropped == 3
+    assert blocked.outbox.offer(b"z" * 101, DropOldest(), None, 4) is Offer.DROPPED
+    assert blocked.counters.dropped == 7
+
+
+def test_the_newest_of_a_key_stands_for_those_that_it_replaced_in_its_tick(blocked: Socket) -> None:
+    assert blocked.outbox.offer(b"a", Conflate(), "k", 5) is Offer.ACCEPTED
+    assert blocked.counters.conflated == 4
+    assert blocked.outbox.offer(b"b", Conflate(), "k", 2) is Offer.CONFLATED
+    assert blocked.counters.conflated == 6
+    assert blocked.outbox.offer(b"c" * 101, Conflate(), "k", 3) is Offer.DROPPED
+    assert blocked.counters.dropped == 3

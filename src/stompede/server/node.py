@@ -136,6 +136,7 @@ class Node:
             self.options.policy_of,
             self.answers.write,
             prefixes.topic,
+            settings.outbound_bytes // 64,
         )
         self.histories = Histories(_history(settings), bus, self.hub, lambda: self.now(), Losses(self).add)
         teller = Teller(self.events, self.problems, self.spawn)

@@ -32,6 +32,7 @@ class Offer(enum.Enum):
 class _Waiting(msgspec.Struct, frozen=True, gc=False):
     frame: bytes
     droppable: bool
+    messages: int
 
 
 class OutboxCounters(msgspec.Struct):
@@ -112,13 +113,14 @@ class Outbox:
             return Offer.ACCEPTED
         return self.offer(frame, _CUT, None)
 
-    def offer(self, frame: bytes, policy: SlowPolicy, key: Hashable) -> Offer:
-        """Queues one frame for a blocked socket.
+    def offer(self, frame: bytes, policy: SlowPolicy, key: Hashable, messages: int = 1) -> Offer:
+        """Queues a frame for a blocked socket, or several that stay or go together.
 
         Args:
-            frame: one complete frame, framed.
+            frame: complete, framed.
             policy: what to do when the bound is reached.
             key: what `Conflate` keeps the newest of.
+            messages: how many it stands for: so many frames, or as many of one key of which it is the newest.
 
         Returns:
             What became of it. On `Offer.OVERFLOW` the frame is not queued and `on_overflow` must be called by
@@ -131,8 +133,10 @@ class Outbox:
         if queue is None:
             queue = self._queue = OrderedDict()
         older: _Waiting | None = None
+        merged = 0
         if isinstance(policy, Conflate):
             older = queue.get(key)
+            merged, messages = messages - 1, 1
         else:
             self._next_key += 1
             key = self._next_key
@@ -141,13 +145,14 @@ class Outbox:
             if isinstance(policy, Cut):
                 return Offer.OVERFLOW
             if not self._make_room(len(frame), key, freed):
-                self._counters.dropped += 1
+                self._counters.dropped += merged + messages
                 return Offer.DROPPED  # an older message of the key stays: better an old one than none
         if older is not None:
             self._forget(queue.pop(key))
-            self._counters.conflated += 1
+            merged += 1
             outcome = Offer.CONFLATED
-        queue[key] = _Waiting(frame, not isinstance(policy, Cut))
+        self._counters.conflated += merged
+        queue[key] = _Waiting(frame, not isinstance(policy, Cut), messages)
         self._bytes += len(frame)
         self._counters.queued_bytes += len(frame)
         return outcome
@@ -169,8 +174,9 @@ class Outbox:
         if left > fits:
             return False
         for key in doomed:
-            self._forget(self._queue.pop(key))
-        self._counters.dropped += len(doomed)
+            waiting = self._queue.pop(key)
+            self._forget(waiting)
+            self._counters.dropped += waiting.messages
         return True
 
     def _forget(self, waiting: _Waiting) -> None:

@@ -14,6 +14,7 @@ from stompede.wire.stomp import MessageTemplate, Version, message_parts, message
 
 CohortKey = tuple[Framing, Version, str | None]
 Pending = tuple[str, Message, bool]  # id, message, whether its body is text
+OfferOfTick = tuple[bytes, SlowPolicy, Hashable, int]  # frames, policy, key of `Conflate`, messages
 
 
 class Shape:
@@ -185,20 +186,50 @@ def frames_of_tick(pending: list[Pending], cohort: Cohort) -> list[bytes]:
 
 
 def offers_of_tick(
-    pending: list[Pending], topic: Topic, cohort: Cohort, policy_of: Callable[[str], SlowPolicy]
-) -> list[tuple[bytes, SlowPolicy, Hashable]]:
-    """The frames of one cohort for sockets that are blocked, each with its policy and what `Conflate` tells it by.
+    pending: list[Pending],
+    topic: Topic,
+    cohort: Cohort,
+    policy_of: Callable[[str], SlowPolicy],
+    chunk_bytes: int,
+) -> list[OfferOfTick]:
+    """What is offered to the sockets of a cohort that are blocked.
 
-    What comes by a wildcard has the policy of the destination that it was published to, and its keys.
+    A thousand of them must not cost a thousand times each message: of one key of `Conflate` only the newest message of
+    the tick is offered, and of the others chunks of some messages. What comes by a wildcard has the policy of the
+    destination that it was published to, and its keys.
+
+    Args:
+        pending: the messages of the tick.
+        topic: what they were published to, or the wildcard that matches it.
+        cohort: whose sockets they are.
+        policy_of: the policy for a destination.
+        chunk_bytes: a chunk is ended when it has more.
     """
     frames = frames_of_tick(pending, cohort)
-    offers: list[tuple[bytes, SlowPolicy, Hashable]] = []
+    newest: dict[Hashable, OfferOfTick] = {}
+    offers: list[OfferOfTick] = []
+    chunk: list[bytes] = []
+    of_chunk: SlowPolicy | None = None
+    size = 0
+
+    def end_chunk() -> None:
+        if of_chunk is not None and chunk:
+            offers.append((b"".join(chunk), of_chunk, None, len(chunk)))
+            chunk.clear()
+
     for frame, (_, message, _) in zip(frames, pending, strict=True):
         destination = message.destination
         policy = topic.policy if topic.wildcard is None else policy_of(destination)
-        key: Hashable = None
         if isinstance(policy, Conflate):
             value = None if policy.by is None else message.headers.get(policy.by)
             key = (topic.destination, cohort.sid, destination, value)
-        offers.append((frame, policy, key))
-    return offers
+            count = newest[key][3] + 1 if key in newest else 1
+            newest[key] = (frame, policy, key, count)
+            continue
+        if policy is not of_chunk or size > chunk_bytes:
+            end_chunk()
+            of_chunk, size = policy, 0
+        chunk.append(frame)
+        size += len(frame)
+    end_chunk()
+    return [*offers, *newest.values()]
