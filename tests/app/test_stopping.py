@@ -153,6 +153,21 @@ async def test_a_handler_that_never_ends_does_not_keep_the_node(
     assert time.monotonic() - begin < 8
 
 
+async def test_a_thread_that_never_ends_does_not_keep_the_process(
+    serve_node: ServeNode, tmp_path: Path, connected: Connect
+) -> None:
+    (tmp_path / "slow.py").write_text(APPLICATION)
+    node = serve_node("slow:app", "--set", "shutdown_timeout_s=0.5", "--set", "close_timeout_s=0.5")
+    client, watcher = await connected(node), await connected(node)
+    await watcher.subscribe("/topic/begun")
+    await client.send("SEND", {"destination": "/app/thread"}, "x")
+    await watcher.message()
+    node.process.send_signal(signal.SIGTERM)
+    assert (await client.closed()).code == 1012
+    assert code_of(node) == 0
+    assert "handlers that are plain def have not returned" in node.said()
+
+
 async def test_a_client_that_never_reads_does_not_keep_the_node(
     serve_node: ServeNode, tmp_path: Path, connected: Connect
 ) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
+import sys
+import threading
+import time
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +23,7 @@ from stompede._app.listening import authority_of, listen
 from stompede._app.tcp import stop_listening
 from stompede.errors import ConfigurationError, StompedeError
 from stompede.server.logs import configure_logging
+from stompede.server.pool import THREAD_NAME
 from stompede.transports import Compressing, http_protocol, websocket_protocol
 
 if TYPE_CHECKING:
@@ -30,6 +35,7 @@ log = structlog.get_logger("stompede.serve")
 # through all live objects ten times: a third of the whole work. The first two generations stay small here, so that a
 # pass takes milliseconds, and the third waits for a million objects; what ends is freed without it.
 _GC_THRESHOLDS: Final = (2_000, 5, 100)
+_THREADS_END_S: Final = 1.0  # idle threads of the pool end at once
 
 
 _CUT_SHORT: Final = (
@@ -82,6 +88,23 @@ class _Server(uvicorn.Server):
         )
 
 
+def _end_with_stuck_threads() -> None:
+    """Ends the process where handlers that are plain ``def`` never return: the interpreter would wait for them."""
+    end = time.monotonic() + _THREADS_END_S
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(THREAD_NAME)]
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    stuck = sum(thread.is_alive() for thread in threads)
+    if stuck:
+        log.warning(
+            "handlers that are plain def have not returned; the process ends without them", threads=stuck
+        )
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
 def _settle_garbage_collector() -> None:
     """What the imports and the start have left is there to stay: it is never looked at again."""
     gc.collect()
@@ -107,6 +130,7 @@ def serve(app: Stompede, host: str, port: int, *, certfile: str | None, keyfile:
             if isinstance(error, StompedeError):
                 raise error from None
             raise ConfigurationError("the application did not start; the log above says why") from error
+    _end_with_stuck_threads()
 
 
 def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | None = None) -> _Server:
@@ -130,7 +154,9 @@ def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | N
     config = uvicorn.Config(
         app,
         http=http_protocol(
-            settings.handshake_timeout_s, max_handshakes=settings.max_handshakes, refused=app.handshake_refused
+            settings.handshake_timeout_s,
+            max_handshakes=settings.max_handshakes,
+            refused=app.handshake_refused,
         ),
         ws=websocket,
         lifespan="on",

@@ -6,11 +6,14 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from stompede.messaging.problem import Problem
+
+THREAD_NAME: Final = "stompede-handler"
+"""What the names of the pool's threads begin with."""
 
 T = TypeVar("T")
 
@@ -49,7 +52,7 @@ class Pool:
     """
 
     def __init__(self, threads: int, max_queued: int) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="stompede-handler")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=THREAD_NAME)
         self._threads = threads
         self._max_queued = max_queued
         self._in = 0
