@@ -174,6 +174,18 @@ async def test_a_history_that_begins_anew_on_a_node_that_is_alone_is_no_loss(ser
     assert await client.settle() == []
 
 
+async def test_all_histories_of_a_node_together_are_bounded(serve: Serve) -> None:
+    served = await serve(an_app(history_destinations=5, history_bytes=10_000))
+    for number in range(20):
+        await served.app.publish(f"/topic/rooms/{number}", "x" * 100)
+    assert served.node.statistics().history.destinations == 5
+    for number in range(20):
+        await served.app.publish(f"/topic/rooms/{number}", "x" * 4000)
+    figures = served.node.statistics().history
+    assert (figures.destinations, figures.messages, figures.size_bytes) == (2, 2, 8000)
+    assert figures.evicted == 38
+
+
 async def test_a_shared_history_that_begins_anew_may_hide_a_loss(serve: Serve) -> None:
     served = await serve(an_app(history_destinations=1))
     store = served.node.histories.store

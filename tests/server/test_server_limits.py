@@ -263,6 +263,8 @@ COVERED_ELSEWHERE = {
     "prefetch": "test_server_acks", "max_prefetch": "test_server_acks", "max_queues": "test_server_queues",
     "max_transactions": "test_server_transactions", "max_transaction_frames": "test_server_transactions",
     "max_transaction_bytes": "test_server_transactions",
+    "history_destinations": "test_server_histories", "history_bytes": "test_server_histories",
+    "max_recoveries": "test_server_recovery",
     "route_ttl_s": "registry", "token_ttl_s": "auth", "jwt_leeway_s": "auth",
 }  # fmt: skip
 

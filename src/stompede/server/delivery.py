@@ -135,20 +135,20 @@ class Delivery:
         self._hub.unlisten(destination, listener)
         self._left(destination)
         if told:
-            self._teller.tell_in_order("unsubscribe", session, destination)
+            self.untold(session, destination)
 
     def told(self, session: Session, destination: str) -> None:
-        """Tells the application of a subscription that listens."""
+        """Tells the application of a subscription that a listener hears for."""
         self._teller.tell_in_order("subscribe", session, destination)
 
+    def untold(self, session: Session, destination: str) -> None:
+        """Tells the application that such a subscription has ended."""
+        self._teller.tell_in_order("unsubscribe", session, destination)
+
     def join(
-        self,
-        session: Session,
-        subscription: Subscription,
-        listener: Listener,
-        fresh: Sequence[tuple[str, Message]],
+        self, session: Session, subscription: Subscription, fresh: Sequence[tuple[str, Message]]
     ) -> int | None:
-        """Puts a subscription into the hub in the place of its listener, and writes what that heard last.
+        """Puts a subscription into the hub, and writes what a listener has heard for it before.
 
         Returns:
             How many bytes that was; ``None`` where it could not be done, because the session has ended or is blocked.
@@ -161,7 +161,6 @@ class Delivery:
             data = frames_for(self.cohort_of(session, subscription), fresh)
             session.outbox.write(data)
         self._add(session, subscription)
-        self._hub.unlisten(subscription.destination, listener)
         return len(data)
 
     def deliver(self, publication: Publication) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Coroutine, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
@@ -20,6 +23,85 @@ if TYPE_CHECKING:
 Said = Mapping[str, str]
 """What the RECEIPT of a SUBSCRIBE says."""
 
+_OVERHEAD: Final = 200  # bytes of a message besides its body
+
+
+class RecoveryStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """What `Recoverer.statistics` tells.
+
+    Attributes:
+        running: recoveries that read or write now.
+        waiting: recoveries that wait for their turn, because ``max_recoveries`` run.
+        blocked: recoveries whose socket takes nothing now.
+        recovered: SUBSCRIBE frames that got all they had missed.
+        refused: SUBSCRIBE frames that got nothing, because something was no longer kept.
+        messages: messages delivered from histories.
+        outrun: recoveries that were slower than their history forgot; their sessions were closed as slow consumers, or
+            went on with the newest messages where the destination drops for slow consumers.
+        encoded: pieces of histories encoded.
+        shared: pieces taken as another recovery had encoded them.
+    """
+
+    running: int
+    waiting: int
+    blocked: int
+    recovered: int
+    refused: int
+    messages: int
+    outrun: int
+    encoded: int
+    shared: int
+
+
+class Collector:
+    """What a destination carries live while subscriptions to it recover; one for all of them, bounded in bytes.
+
+    Attributes:
+        recoveries: whose it is.
+    """
+
+    __slots__ = ("_bytes", "_live", "_max_bytes", "_recoverer", "_working", "recoveries")
+
+    def __init__(self, recoverer: Recoverer, max_bytes: int) -> None:
+        self._recoverer = recoverer
+        self._max_bytes = max_bytes
+        self._live: deque[tuple[Position, str, Message]] = deque()
+        self._bytes = 0
+        self._working: set[Recovery] = set()
+        self.recoveries: dict[Recovery, None] = {}
+
+    def take(self, message_id: str, message: Message) -> None:
+        """See `Listener`."""
+        if self._working:
+            position = Position.parse(message_id)
+            if position is not None:
+                self._live.append((position, message_id, message))
+                self._bytes += _OVERHEAD + len(message.body)
+                while self._bytes > self._max_bytes:  # whoever needs it reads it from the history
+                    self._bytes -= _OVERHEAD + len(self._live.popleft()[2].body)
+        self._recoverer.came(self)
+
+    def begin(self, recovery: Recovery) -> None:
+        """A recovery is about to read: from now on it is collected for it."""
+        self._working.add(recovery)
+
+    def end(self, recovery: Recovery) -> None:
+        """A recovery needs nothing for now."""
+        self._working.discard(recovery)
+        if not self._working:
+            self._live.clear()
+            self._bytes = 0
+
+    def after(self, last: Position) -> list[tuple[Position, str, Message]]:
+        """What came after a position, as far as it is collected."""
+        found = []
+        for one in reversed(self._live):
+            if one[0].epoch == last.epoch and one[0].offset <= last.offset:
+                break
+            found.append(one)
+        found.reverse()
+        return found
+
 
 class Recovery:
     """One subscription on its way from the history into the hub. See the module.
@@ -29,15 +111,15 @@ class Recovery:
         resumed: whether the subscription was suspended, and is taken up again.
         last: position of the last message that was written for it.
         items: what was read and not written yet, from index `next` on.
-        live: what came since it listens; ``None``: more than is collected.
+        collector: has what came since it began to read.
         answer: what the RECEIPT will say.
         told: whether it was said.
         ended: whether it is over: in the hub, or the subscription dropped.
     """
 
     __slots__ = (
-        "after", "answer", "destination", "ended", "items", "last", "live", "live_bytes", "newest", "next", "ready",
-        "recoverer", "resumed", "session", "subscription", "told",
+        "after", "answer", "collector", "destination", "ended", "items", "last", "newest", "next", "ready", "recoverer",
+        "resumed", "session", "subscription", "told",
     )  # fmt: skip
 
     def __init__(
@@ -60,33 +142,15 @@ class Recovery:
         self.last: Position | None = None
         self.items: Items = ()
         self.next = 0
-        self.live: list[tuple[Position, str, Message]] | None = None
-        self.live_bytes = 0
+        self.collector: Collector
         self.ready: list[Awaitable[None]] = []
         self.answer: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
         self.told = self.ended = False
-
-    def take(self, message_id: str, message: Message) -> None:
-        """See `Listener`: collects what is live."""
-        position = Position.parse(message_id)
-        if self.live is None or position is None:
-            return
-        self.live.append((position, message_id, message))
-        self.live_bytes += len(message.body)
-        if self.live_bytes > self.recoverer.max_live_bytes:
-            self.forget_live()
-        self.recoverer.came(self)
-
-    def forget_live(self) -> None:
-        """Nothing is collected any more; the history has it."""
-        self.live = None
-        self.live_bytes = 0
 
     def close(self) -> None:
         """Nothing more is read for it."""
         self.ended = True
         self.items = ()
-        self.forget_live()
         for one in self.ready:
             if isinstance(one, Coroutine):
                 one.close()

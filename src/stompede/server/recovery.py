@@ -21,14 +21,13 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, final
 
-import msgspec
-
 from stompede.messaging.message import Message
 from stompede.server.delivery import Delivery
+from stompede.server.disconnects import Disconnects
 from stompede.server.histories import Histories
 from stompede.server.losses import messages_lost
 from stompede.server.policies import Cut
-from stompede.server.recovering import Recovery, Said, asked, before
+from stompede.server.recovering import Collector, Recovery, RecoveryStatistics, Said, asked, before
 from stompede.server.recovery_pages import Pages, first_piece
 from stompede.server.subscription import Subscription
 from stompede.store import Page
@@ -40,33 +39,6 @@ if TYPE_CHECKING:
 
 _TURN_BYTES: Final = 256 * 1024
 _PAGE: Final = 10_000  # messages read at once
-
-
-class RecoveryStatistics(msgspec.Struct, frozen=True, rename="camel"):
-    """What `Recoverer.statistics` tells.
-
-    Attributes:
-        running: recoveries that read or write now.
-        waiting: recoveries that wait for their turn, because ``max_recoveries`` run.
-        blocked: recoveries whose socket takes nothing now.
-        recovered: SUBSCRIBE frames that got all they had missed.
-        refused: SUBSCRIBE frames that got nothing, because something was no longer kept.
-        messages: messages delivered from histories.
-        outrun: recoveries that were slower than their history forgot; their sessions were closed as slow consumers, or
-            went on with the newest messages where the destination drops for slow consumers.
-        encoded: pieces of histories encoded.
-        shared: pieces taken as another recovery had encoded them.
-    """
-
-    running: int
-    waiting: int
-    blocked: int
-    recovered: int
-    refused: int
-    messages: int
-    outrun: int
-    encoded: int
-    shared: int
 
 
 @final
@@ -84,7 +56,8 @@ class Recoverer:
         self._delivery = delivery
         self._histories = histories
         self._max_running = node.settings.max_recoveries
-        self.max_live_bytes = node.settings.outbound_bytes
+        self._max_live_bytes = node.settings.outbound_bytes
+        self._collectors: dict[str, Collector] = {}
         self._pages = Pages()
         self._waiting: dict[Recovery, None] = {}
         self._running: dict[Recovery, None] = {}
@@ -125,9 +98,7 @@ class Recoverer:
         if after is None and newest == 0:
             return self._attach_live(session, subscription)
         recovery = Recovery(self, session, subscription, after, newest, resumed=head is None)
-        known = self._histories.watch(subscription.destination)
-        ready = self._delivery.listen(session, subscription.destination, recovery)
-        recovery.ready = [one for one in (known, ready) if one is not None]
+        self._collect(recovery)
         if session.closed:
             recovery.close()
             return {}
@@ -141,6 +112,21 @@ class Recoverer:
         except Exception:
             self.drop(recovery)
             raise
+
+    def _collect(self, recovery: Recovery) -> None:
+        """Takes part in what is collected of its destination."""
+        session, destination = recovery.session, recovery.destination
+        known, ready = self._histories.watch(destination), None
+        collector = self._collectors.get(destination)
+        if collector is None:
+            collector = Collector(self, self._max_live_bytes)
+            ready = self._delivery.listen(session, destination, collector)
+            if session.closed:
+                return
+            self._collectors[destination] = collector
+        collector.recoveries[recovery] = None
+        recovery.collector = collector
+        recovery.ready = [one for one in (known, ready) if one is not None]
 
     def _attach_live(self, session: Session, subscription: Subscription) -> Said | Awaitable[Said]:
         destination = subscription.destination
@@ -171,8 +157,7 @@ class Recoverer:
             self._read(recovery)
 
     def _read(self, recovery: Recovery) -> None:
-        if recovery.live is None:
-            recovery.live = []
+        recovery.collector.begin(recovery)
         asked: Awaitable[Page[Message]] | None = None
         if not recovery.ready:
             try:
@@ -214,7 +199,7 @@ class Recoverer:
         self._node.problems.log_failure(
             recovery.session, error, recovery.destination, "a recovery could not go on"
         )
-        recovery.session.overflow()
+        recovery.session.error_and_end(Disconnects.INTERNAL, "what was missed cannot be read; come back")
 
     def _got(self, recovery: Recovery, page: Page[Message]) -> None:
         if recovery.ended:
@@ -266,7 +251,10 @@ class Recoverer:
         while self._active and written < _TURN_BYTES:
             recovery = self._active.popleft()
             if not recovery.ended:
-                written += self._step(recovery)
+                try:
+                    written += self._step(recovery)
+                except Exception as error:
+                    self._failed(recovery, error)
         if self._active:
             self._schedule()
 
@@ -298,50 +286,47 @@ class Recoverer:
 
     def _catch_up(self, recovery: Recovery) -> int:
         """What was read is written: what came meanwhile follows, if it joins on."""
-        last, live = recovery.last, recovery.live
+        last = recovery.last
         assert last is not None
-        if live is None:
-            self._read(recovery)
-            return 0
-        fresh = [one for one in live if one[0].epoch != last.epoch or one[0].offset > last.offset]
+        fresh = recovery.collector.after(last)
         delivered = self._histories.position(recovery.destination)
         if fresh:
             if not self._histories.follows(last, fresh[0][0]):
-                recovery.live, recovery.live_bytes = [], 0
-                self._read(recovery)
+                self._read(recovery)  # more came than is collected
                 return 0
         elif delivered is None or (delivered.epoch == last.epoch and delivered.offset < last.offset):
-            recovery.live, recovery.live_bytes = [], 0
             self._release(recovery)
             self._listening[recovery] = None
+            self._start_more()
             return 0
         elif delivered != last and delivered.epoch == last.epoch:
-            self._read(recovery)  # it came before this one listened
+            self._read(recovery)  # it came while nothing was collected
             return 0
         return self._join(recovery, [(message_id, message) for _, message_id, message in fresh])
 
     def _join(self, recovery: Recovery, fresh: list[tuple[str, Message]]) -> int:
-        size = self._delivery.join(recovery.session, recovery.subscription, recovery, fresh)
+        size = self._delivery.join(recovery.session, recovery.subscription, fresh)
         if size is None:
             if not recovery.ended:
                 self._active.append(recovery)
             return 0
         self._over(recovery)
+        self._leave(recovery)
         self._start_more()
         return size
 
-    def came(self, recovery: Recovery) -> None:
-        """Something live came for one that waits for it."""
-        if recovery in self._listening:
-            del self._listening[recovery]
-            self._running[recovery] = None
-            self._go(recovery)
+    def came(self, collector: Collector) -> None:
+        """Something live came: it may be what some wait for."""
+        if self._listening:
+            for recovery in [one for one in collector.recoveries if one in self._listening]:
+                del self._listening[recovery]
+                self._running[recovery] = None
+                self._go(recovery)
 
     # Slow ones.
 
     def _block(self, recovery: Recovery) -> None:
         recovery.items = ()
-        recovery.forget_live()
         self._release(recovery)
         self._blocked.setdefault(recovery.session, {})[recovery] = None
         self._start_more()
@@ -360,12 +345,12 @@ class Recoverer:
             return
         recovery.items = ()
         recovery.last = self._histories.position(recovery.destination) or recovery.last
-        recovery.live, recovery.live_bytes = [], 0
 
     # End.
 
     def _release(self, recovery: Recovery) -> None:
         self._running.pop(recovery, None)
+        recovery.collector.end(recovery)
         if not (self._running or self._waiting):
             self._pages.clear()
 
@@ -388,5 +373,14 @@ class Recoverer:
         if recovery.subscription.suspended:
             recovery.subscription.left_at = recovery.last or recovery.after
         recovery.subscription.source = None
-        self._delivery.unlisten(recovery.session, recovery.destination, recovery, told=recovery.told)
+        self._leave(recovery)
+        if recovery.told:
+            self._delivery.untold(recovery.session, recovery.destination)
         self._start_more()
+
+    def _leave(self, recovery: Recovery) -> None:
+        collector = recovery.collector
+        del collector.recoveries[recovery]
+        if not collector.recoveries:
+            del self._collectors[recovery.destination]
+            self._delivery.unlisten(recovery.session, recovery.destination, collector, told=False)

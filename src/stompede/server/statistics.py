@@ -17,7 +17,7 @@ from stompede.server.pool import PoolStatistics
 from stompede.server.presence import PresenceStatistics
 from stompede.server.publishing import PublisherStatistics
 from stompede.server.queues import QueuesStatistics
-from stompede.server.recovery import RecoveryStatistics
+from stompede.server.recovering import RecoveryStatistics
 from stompede.server.routes import RoutesStatistics
 from stompede.server.running import RunningStatistics
 from stompede.server.topic_acks import TopicAcksStatistics
