@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from serving import Serve, make_app, until
-from stompede import History, Principal, Stompede
+from stompede import History, Principal, Problem, Stompede
 from stompsocket import StompSocket
 
 
@@ -228,3 +229,17 @@ async def test_a_receipt_of_a_wildcard_tells_no_position(serve: Serve) -> None:
     receipt = await client.request("SUBSCRIBE", {"id": "1", "destination": "/topic/rooms/*"})
     assert set(receipt.headers) == {"receipt-id"}
     await client.request("UNSUBSCRIBE", {"id": "1"})
+
+
+async def test_rest_shows_by_a_wildcard_no_more_than_a_subscription_would(serve: Serve) -> None:
+    app = guarded(wildcards=False)
+    app.destination("/topic/halls/{hall}", history=History(count=10), presence=True)
+    served = await serve(app)
+    with pytest.raises(Problem) as refused:
+        await app.check_access("subscribe", "/topic/rooms/*", None)
+    assert refused.value.code == "forbidden"
+    await app.publish("/topic/halls/1", "x")
+    async with httpx.AsyncClient(base_url=served.http) as http:
+        for what in ("history", "presence"):
+            answer = await http.get(f"/api/v1/destinations/{what}", params={"destination": "/topic/halls/*"})
+            assert answer.status_code == 404, (what, answer.text)

@@ -1,6 +1,7 @@
 """permessage-deflate over real connections, with the client of the library ``websockets``."""
 
 import asyncio
+import json
 import os
 import zlib
 
@@ -188,3 +189,18 @@ async def test_the_ready_made_client_of_websockets_talks_for_a_while() -> None:
 def test_an_endpoint_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="compression: /stmop is none of `endpoints`"):
         Settings(compression="/stmop")
+
+
+async def test_below_an_endpoint_sockjs_has_its_setting_and_reads_what_is_compressed() -> None:
+    async with serving(compressing_app()) as served:
+        base = served.url.removesuffix("/stomp")
+        offer = [ClientPerMessageDeflateFactory(client_max_window_bits=True)]
+        raw = await served.client(url=f"{base}/stomp/websocket", extensions=offer)
+        assert agreed_on(raw) == "permessage-deflate"
+        await raw.subscribe("/topic/a")
+        async with connect(f"{base}/stomp/000/one/websocket", compression="deflate") as framed:
+            assert await framed.recv() == "o"
+            await framed.send(json.dumps(["CONNECT\naccept-version:1.2\n\n\0"]))
+            assert "CONNECTED" in str(await framed.recv())
+            await framed.send(json.dumps([f"SEND\ndestination:/topic/a\n\n{LONG.decode()}\0"]))
+            assert (await raw.message()).body == LONG
