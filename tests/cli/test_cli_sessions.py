@@ -40,9 +40,21 @@ async def test_an_operator_sees_and_closes_sessions(node, stompede):
             (line,) = [line for line in ran.stdout.splitlines() if client.session_id in line]
             assert "127.0.0.1" in line
             assert ("cook" if client is not guest else "guest") in line
-        page = (await run("list", "--url", node.url, "--limit", "1")).stdout
+        narrow = await asyncio.to_thread(
+            stompede,
+            "sessions",
+            "list",
+            "--url",
+            node.url,
+            "--limit",
+            "1",
+            STOMPEDE_TOKEN=admin,
+            COLUMNS="20",
+        )
+        page = narrow.stdout
         first = min(one.session_id, two.session_id, guest.session_id)
         assert f"there are more: --after {first}" in page
+        assert page.count(first) == 2, "an id is never cut off"
         rest = await run("list", "--json", "--url", node.url, "--after", first)
         assert len(json.loads(rest.stdout)["sessions"]) == 2
         ran = await run("close", one.session_id, "--url", f"{node.url}/", "--token", admin)

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -63,7 +64,11 @@ def list_sessions(
     if not page.sessions:
         console.print("no sessions")
         return
-    console.print(_table(page.sessions))
+    table = _table(page.sessions)
+    wide = Console(width=10_000)
+    # Never narrower than its content: an id that is cut off cannot be given to `close`.
+    console.width = max(console.width, Measurement.get(wide, wide.options, table).maximum)
+    console.print(table)
     if page.next is not None:
         console.print(f"there are more: --after {page.next}", soft_wrap=True)
 

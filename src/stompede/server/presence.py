@@ -19,8 +19,17 @@ import msgspec
 import structlog
 
 from stompede.messaging.message import Message
-from stompede.registry import Change, Enter, Guests, Leave, PresenceTable, PresenceTableStatistics
-from stompede.server.presence_events import JSON, Announcer, Present, present
+from stompede.registry import (
+    Change,
+    Counts,
+    Enter,
+    Guests,
+    Here,
+    Leave,
+    PresenceTable,
+    PresenceTableStatistics,
+)
+from stompede.server.presence_events import JSON, Announcer, Present, present, present_body
 from stompede.server.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -325,9 +334,12 @@ class Presence:
 
     async def present(self, destination: str, limit: int) -> Present:
         """Who is on a destination: at most ``limit`` members, and how many there are."""
+        return present(*await self._ask(destination, limit))
+
+    async def _ask(self, destination: str, limit: int) -> tuple[list[Here], Counts]:
         now = self._node.unix_now()
         members = await self._table.members(destination, limit=limit, now=now)
-        return present(members, await self._table.count(destination, now=now))
+        return members, await self._table.count(destination, now=now)
 
     async def count(self, destination: str) -> int:
         """How many are on a destination, members and guests."""
@@ -340,8 +352,7 @@ class Presence:
         said = outcome if isinstance(outcome, Mapping) else await outcome
         destination = self._node.routes.spoken_of(subscription.destination)
         assert destination is not None
-        limit = self._node.settings.presence_listed
-        body = msgspec.json.encode(await self.present(destination, limit))
+        body = present_body(*await self._ask(destination, self._node.settings.presence_listed))
         if not session.closed and session.subscriptions.get(subscription.id) is subscription:
             session.deliver(subscription, Message(subscription.destination, body, JSON))
         return said

@@ -95,6 +95,12 @@ def present(members: list[Here], counts: Counts) -> Present:
     return Present(users, counts.everybody, counts.guests)
 
 
+def present_body(members: list[Here], counts: Counts) -> bytes:
+    """The same as it goes out. A whole crowd may ask at once, so what is JSON already is not read again."""
+    users = [PresentUser(one.user, msgspec.Raw(one.info)) for one in members]
+    return msgspec.json.encode(Present(users, counts.everybody, counts.guests))
+
+
 @final
 class Announcer:
     """Publishes what happened: at most ``events_per_s`` joins and leaves of a destination in a second one by one; the

@@ -144,8 +144,9 @@ class Settings(BaseSettings):
         1_000_000,
         description="Members times destinations whose presence is noted; who comes beyond it is not.",
     )
-    presence_ttl_s: Seconds = Field(
+    presence_ttl_s: float = Field(
         30,
+        ge=5,
         description="How long the members of a node that crashed are still thought to be there, in seconds.",
     )
 
