@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from serving import Serve, Served, make_app, until
-from stompede import BusError, DropOldest, History, Principal, Stompede
+from stompede import BusError, ConfigurationError, DropOldest, History, Principal, Stompede
 from stompede.messaging.message import Message
 from stompede.server.publication import Publication
 from stompede.store import MemoryHistory, Position
@@ -172,6 +174,38 @@ async def test_a_history_that_begins_anew_on_a_node_that_is_alone_is_no_loss(ser
     assert found[2].headers["message-id"].endswith("-1")
     assert found[1].headers["message-id"].split("-")[0] != found[2].headers["message-id"].split("-")[0]
     assert await client.settle() == []
+
+
+async def test_a_store_that_is_ahead_of_the_bus_makes_no_double(serve: Serve) -> None:
+    served = await serve(an_app())
+    live = await subscribed(served)
+    await publish(served, range(1, 2))
+    start = (await live.message()).headers["message-id"]
+    on_the_way = lose(served, range(2, 6))
+    client = await subscribed(served, **{"recover-from": start})
+    assert texts(await messages(client, 4)) == ["2", "3", "4", "5"]
+    for publication in on_the_way:
+        served.node.delivery.deliver(publication)
+    await publish(served, range(6, 9))
+    assert texts(await messages(client, 3)) == ["6", "7", "8"]
+    assert texts(await messages(live, 7)) == [str(n) for n in range(2, 9)]
+    figures = served.node.recoverer.statistics()
+    assert (figures.running, figures.waiting) == (0, 0)
+    assert served.node.histories.statistics().gaps == 0
+    await live.request("UNSUBSCRIBE", {"id": 0})
+    await client.request("UNSUBSCRIBE", {"id": 0})
+    assert served.node.hub.statistics().topics == 0
+
+
+@pytest.mark.parametrize("history", [History(count=0), History(size_bytes=0), History(age_s=0)])
+def test_a_history_that_keeps_nothing_is_refused_at_the_start(history: History) -> None:
+    with pytest.raises(ConfigurationError, match="keeps nothing"):
+        make_app().destination("/topic/a", history=history)
+
+
+def test_a_queue_has_no_history() -> None:
+    with pytest.raises(ConfigurationError, match="only topics have a history"):
+        make_app().destination("/queue/a", history=History())
 
 
 async def test_all_histories_of_a_node_together_are_bounded(serve: Serve) -> None:

@@ -285,7 +285,7 @@ class Registrations:
         Args:
             pattern: whole destination, for example ``/topic/rider/{id}``.
             slow: what happens when a subscriber reads too slowly: `Cut` (default), `DropOldest`, `Conflate`.
-            history: how much of its past is kept, so that clients recover what they missed.
+            history: how much of its past is kept, so that clients recover what they missed. Topics alone have it.
             presence: whether it is known who is subscribed, and told to the subscribers of
                 ``/topic/presence/...``. Topics alone have it.
             queue: bounds of a queue: what it holds, and what becomes of messages that nobody takes.
@@ -304,12 +304,23 @@ class Registrations:
             )
         if queue is not None:
             self._take_queue(pattern, queue)
+        if history is not None:
+            self._take_history(pattern, history)
         if presence:
             self._take_presence(pattern)
         options = DestinationOptions(slow or Cut(), history, presence, queue or Queue())
         self._program.destinations.add(pattern, options, f"app.destination({pattern!r})")
         if carries or description:
             self._catalogue.add_publication(pattern, tuple(carries), description=description)
+
+    def _take_history(self, pattern: str, history: History) -> None:
+        where = f"app.destination({pattern!r})"
+        if self.prefixes.classify(pattern) is not Kind.TOPIC:
+            raise ConfigurationError(
+                f"{where}: only topics have a history; a queue keeps its messages until they are taken"
+            )
+        if history.count < 1 or history.size_bytes < 1 or (history.age_s is not None and history.age_s <= 0):
+            raise ConfigurationError(f"{where}: {history} keeps nothing; each bound is more than 0")
 
     def _take_queue(self, pattern: str, queue: Queue) -> None:
         dead = queue.dead_letters

@@ -92,6 +92,11 @@ class Pages:
         self._shrink()
         return data
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes that are kept now."""
+        return self._bytes
+
     def clear(self) -> None:
         """Nobody recovers any more: nothing is kept."""
         self._joined.clear()
