@@ -171,7 +171,7 @@ class FailingTable:
 
 async def test_what_a_table_did_not_take_is_told_again_until_it_does() -> None:
     async with watched(an_app(presence_grace_s=0)) as here:
-        table = here.presence._table = FailingTable()
+        table = here.presence.reporter.table = FailingTable()
         table.table = MemoryPresenceTable()
         table.fails = True
         async with here.member("waiter"):
@@ -189,7 +189,7 @@ async def test_what_a_table_did_not_take_is_told_again_until_it_does() -> None:
 async def test_a_table_that_forgot_this_node_is_told_everything_again() -> None:
     async with watched(an_app(presence_ttl_s=30)) as here, here.member(), here.member("waiter"):
         assert await here.types() == ["join", "join"]
-        here.presence._table = MemoryPresenceTable()
+        here.presence.reporter.table = MemoryPresenceTable()
         await here.clock.advance(12)
         assert await here.app.presence_count(ROOM) == 2
         assert sorted([event["user"] for event in await here.events()]) == ["cook", "waiter"]
@@ -198,7 +198,7 @@ async def test_a_table_that_forgot_this_node_is_told_everything_again() -> None:
 async def test_a_node_that_ends_leaves_its_members_until_their_grace_is_over() -> None:
     app = an_app(presence_grace_s=5)
     async with watched(app) as here:
-        table = here.presence._table
+        table = here.presence.reporter.table
         member = here.member()
         await member.__aenter__()
         await app.node.stop()
@@ -216,7 +216,7 @@ async def test_two_nodes_with_one_table_know_of_each_other() -> None:
     async with here.running(), there.running():
         assert here.node.presence is not None
         assert there.node.presence is not None
-        here.node.presence._table = there.node.presence._table
+        here.node.presence.reporter.table = there.node.presence.reporter.table
         await here.node.presence.start()
         async with testing.connect(here, member="cook") as cook, testing.connect(there, member="cook") as too:
             async with cook.subscribe(ROOM):

@@ -193,7 +193,7 @@ async def test_who_loses_a_token_loses_its_place_and_gets_it_back_with_a_new_one
     assert await served.app.presence_count(ROOM) == 1
     served.clock.shift += 100
     await until(lambda: not served.node.statistics().presence.members)
-    await until(lambda: not served.node.presence._changed)
+    await until(lambda: not served.node.presence.reporter.waiting)
     assert await served.app.presence_count(ROOM) == 0
     await cook.request("SEND", {"destination": "/topic/x", "Authorization": served.token("cook")}, "x")
     await until(lambda: served.node.statistics().presence.members)

@@ -3,16 +3,13 @@
 A member is on a destination while any of its sessions is subscribed to it, and for ``presence_grace_s`` afterwards: who
 reconnects, or loads a page anew, neither leaves nor joins. Sessions without a member are guests, who are counted.
 
-What changed in a turn of the loop is told to the table together, as what is true now and not as what happened: so a
-change that failed is simply told again.
+What goes to the table and comes from it is in `presence_reporting`, what subscribers are told in `presence_events`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, final
 
 import msgspec
@@ -30,6 +27,7 @@ from stompede.registry import (
     PresenceTableStatistics,
 )
 from stompede.server.presence_events import JSON, Announcer, Present, present, present_body
+from stompede.server.presence_reporting import Key, Reporter
 from stompede.server.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from stompede.server.session import Session
 
 log = structlog.get_logger("stompede.presence")
-_BATCH: Final = 500  # changes told to the table, and entries of dead nodes taken out, at once
 _GRACES_AT_ONCE: Final = 1000  # ended in one turn of the loop, which has other things to do
 _MAX_LEAVING: Final = 100_000  # members that wait for the end of their grace; beyond it there is none
 _NO_INFO: Final = b"null"
@@ -99,76 +96,40 @@ class Presence:
         node: whose subscriptions these are.
         table: what all nodes know.
         info: what the application tells of a member, if anything.
+
+    Attributes:
+        reporter: what goes to the table.
+        start: begins this node's life in the table.
+        stop: lets it end.
     """
 
     def __init__(self, node: Node, table: PresenceTable, info: Any) -> None:
         self._node = node
-        self._table = table
         self._info = info
         self._rooms: dict[str, _Room] = {}
         self._attending: dict[Subscription, tuple[Session, str | None]] = {}
         self._leaving: deque[tuple[float, str, str]] = deque()
-        self._changed: dict[tuple[str, str | None], None] = {}  # not told to the table yet; `None`: guests
-        self._telling = self._keeping = False
-        self._refresh_at = 0.0
-        self._members = self._guests = self._failed = self._info_refused = 0
-        settings = node.settings
+        self._members = self._guests = self._info_refused = 0
         self._announcer = Announcer(
-            node.prefixes, settings.presence_events_per_s, node.publisher.publish_message, node.spawn
+            node.prefixes, node.settings.presence_events_per_s, node.publisher.publish_message, node.spawn
         )
+        self.reporter = Reporter(node, table, self._announcer, self._truth, self._everything)
+        self.start = self.reporter.start
+        self.stop = self.reporter.stop
 
     def statistics(self) -> PresenceStatistics:
         """Figures of now and since the start."""
         told = self._announcer
         return PresenceStatistics(
             self._members, self._guests, len(self._leaving), told.told, told.withheld, told.counted,
-            self._failed + told.failed, self._info_refused, self._table.statistics(),
+            self.reporter.failed + told.failed, self._info_refused, self.reporter.table.statistics(),
         )  # fmt: skip
-
-    # Life.
-
-    async def start(self) -> None:
-        """Begins this node's life in the table."""
-        await self._refresh()
-
-    async def stop(self) -> None:
-        """Lets this node's life end with the grace: members that are moved to another node do not leave meanwhile."""
-        ttl_s = max(self._node.settings.presence_grace_s, 1.0)
-        try:
-            await self._table.refresh(self._node.id, ttl_s=ttl_s, now=self._node.unix_now())
-        except Exception as error:
-            log.warning("the presence table did not take the end of this node", error=str(error))
 
     def each_second(self, now: float) -> None:
         """Lets those leave whose grace is over, publishes counts, and keeps this node alive in the table."""
         self._end_graces(now)
         self._announcer.end_second()
-        if self._changed:
-            self._tell_soon()
-        if not self._keeping:
-            self._keeping = True
-            self._node.spawn(self._keep_alive(now), "the presence table failed")
-
-    async def _keep_alive(self, now: float) -> None:
-        try:
-            if now >= self._refresh_at:
-                await self._refresh()
-            for outcome in await self._table.expire(limit=_BATCH, now=self._node.unix_now()):
-                self._announcer.announce(outcome)
-        finally:
-            self._keeping = False
-
-    async def _refresh(self) -> None:
-        ttl_s = self._node.settings.presence_ttl_s
-        known = await self._table.refresh(self._node.id, ttl_s=ttl_s, now=self._node.unix_now())
-        self._refresh_at = self._node.now() + ttl_s / 3
-        if not known:
-            for destination, room in self._rooms.items():
-                self._changed.update(dict.fromkeys((destination, user) for user in room.members))
-                if room.guests:
-                    self._changed[destination, None] = None
-            if self._changed:
-                self._tell_soon()
+        self.reporter.each_second(now)
 
     # Subscriptions.
 
@@ -207,7 +168,7 @@ class Presence:
             room.guests[session] = room.guests.get(session, 0) + 1
             if room.guests[session] == 1:
                 self._guests += 1
-                self._note(destination, None)
+                self.reporter.note(destination, None)
             return
         member = room.members.get(user)
         if member is None:
@@ -217,7 +178,7 @@ class Presence:
         member.leaves_at = None
         if member.subscriptions == 1:
             member.info = self._info_of(session, destination)
-            self._note(destination, user)
+            self.reporter.note(destination, user)
 
     def _leave(self, destination: str, session: Session, user: str | None) -> None:
         room = self._rooms[destination]
@@ -227,7 +188,7 @@ class Presence:
                 del room.guests[session]
                 self._guests -= 1
                 self._tidy(destination, room)
-                self._note(destination, None)
+                self.reporter.note(destination, None)
             return
         member = room.members[user]
         member.subscriptions -= 1
@@ -255,7 +216,7 @@ class Presence:
         del room.members[user]
         self._members -= 1
         self._tidy(destination, room)
-        self._note(destination, user)
+        self.reporter.note(destination, user)
 
     def _tidy(self, destination: str, room: _Room) -> None:
         if not room.members and not room.guests:
@@ -281,54 +242,21 @@ class Presence:
             return _NO_INFO
         return info
 
-    # The table.
+    # For the table.
 
-    def _note(self, destination: str, user: str | None) -> None:
-        self._changed[destination, user] = None
-        self._tell_soon()
-
-    def _tell_soon(self) -> None:
-        if not self._telling:
-            self._telling = True
-            self._node.spawn(self._tell(), "the presence table failed")
-
-    async def _tell(self) -> None:
-        """Tells the table what changed, a part at a time; what it does not take is told again a second later."""
-        try:
-            while self._changed:
-                keys = list(islice(self._changed, _BATCH))
-                for key in keys:
-                    del self._changed[key]
-                if not await self._update(keys):
-                    self._refresh_at = 0.0
-                    return
-                await asyncio.sleep(0)
-        finally:
-            self._telling = False
-
-    async def _update(self, keys: list[tuple[str, str | None]]) -> bool:
-        """Returns whether the table knows this node."""
-        node = self._node
-        outcomes = None
-        try:
-            changes = [self._now(destination, user) for destination, user in keys]
-            outcomes = await self._table.update(node.id, changes, now=node.unix_now())
-        finally:
-            if outcomes is None:
-                self._failed += 1
-                self._changed.update(dict.fromkeys(keys))
-        if outcomes is None:
-            return False
-        for outcome in outcomes:
-            self._announcer.announce(outcome)
-        return True
-
-    def _now(self, destination: str, user: str | None) -> Change:
+    def _truth(self, destination: str, user: str | None) -> Change:
         room = self._rooms.get(destination)
         if user is None:
             return Guests(destination, 0 if room is None else len(room.guests))
         member = None if room is None else room.members.get(user)
         return Leave(destination, user) if member is None else Enter(destination, user, member.info)
+
+    def _everything(self) -> Iterator[Key]:
+        for destination, room in self._rooms.items():
+            for user in room.members:
+                yield destination, user
+            if room.guests:
+                yield destination, None
 
     # Who is there.
 
@@ -337,13 +265,13 @@ class Presence:
         return present(*await self._ask(destination, limit))
 
     async def _ask(self, destination: str, limit: int) -> tuple[list[Here], Counts]:
-        now = self._node.unix_now()
-        members = await self._table.members(destination, limit=limit, now=now)
-        return members, await self._table.count(destination, now=now)
+        table, now = self.reporter.table, self._node.unix_now()
+        members = await table.members(destination, limit=limit, now=now)
+        return members, await table.count(destination, now=now)
 
     async def count(self, destination: str) -> int:
         """How many are on a destination, members and guests."""
-        return (await self._table.count(destination, now=self._node.unix_now())).everybody
+        return (await self.reporter.table.count(destination, now=self._node.unix_now())).everybody
 
     async def _present_first(
         self, session: Session, subscription: Subscription, outcome: Attached
