@@ -133,7 +133,13 @@ def queue_of_work() -> Load:
     queue = "/queue/bench"
     wanted = rf"SUBSCRIBE\nid:0\ndestination:{queue}\nack:client-individual\nreceipt:ready\n\n\0"
     return Load(
-        subscribers=100, publishers=1, connect=CONNECT, subscribe=wanted, publish=send(queue), queue=True, window=8
+        subscribers=100,
+        publishers=1,
+        connect=CONNECT,
+        subscribe=wanted,
+        publish=send(queue),
+        queue=True,
+        window=8,
     )
 
 
@@ -249,7 +255,7 @@ def _queues() -> Iterator[Scenario]:
         "One queue, 100 consumers that acknowledge each message, against 100 topics without acknowledgement",
         queue_of_work(),
         PRODUCT,
-        replace(own_topics(), subscribers=100, window=8),
+        replace(own_topics(), subscribers=100),
         metric="deliveredPerCpuS",
         unit="messages/CPU-s",
         ratio=0.35,

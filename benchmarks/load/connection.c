@@ -183,6 +183,32 @@ static bool starts_with(const uint8_t *data, size_t length, const char *word)
     return length >= n && !memcmp(data, word, n);
 }
 
+/* What is to be acknowledged in one read leaves in one write. */
+static uint8_t *acks;
+static size_t ack_bytes, ack_room;
+
+static void acknowledge(const uint8_t *data, size_t length)
+{
+    const uint8_t *name = memmem(data, length, "\nack:", 5);
+    const uint8_t *end = name ? memchr(name + 1, '\n', data + length - name - 1) : NULL;
+    char text[128];
+    if (!end || end - name > 64)
+        return; /* it is missed: the next message does not come */
+    int written = snprintf(text, sizeof text, "ACK\nid:%.*s\n\n", (int)(end - name - 5), name + 5) + 1;
+    struct frame frame = frame_control(1, text, written);
+    keep(&acks, &ack_bytes, &ack_room, frame.bytes, frame.length);
+    frame_free(&frame);
+}
+
+/* A message of a queue came to one of its consumers; it must come to no other. */
+static void count_once(const struct connection *from, uint32_t number)
+{
+    uint32_t *seen = &from->seen[number & (from->ring - 1)];
+    if (*seen == number + 1)
+        totals.duplicates++;
+    *seen = number + 1;
+}
+
 static void count(struct connection *c, uint32_t sender, uint32_t number, uint64_t arrival_ns)
 {
     const struct connection *from = NULL;
@@ -198,13 +224,15 @@ static void count(struct connection *c, uint32_t sender, uint32_t number, uint64
     latency_add(arrival_ns - from->sent_at[number & (from->ring - 1)], 1);
     uint32_t expected = c->next[slot];
     if (number >= expected) {
-        totals.gaps += number - expected;
+        totals.gaps += options.queue ? 0 : number - expected;
         c->next[slot] = number + 1;
     } else if (number + 1 == expected) {
         totals.duplicates++;
     } else {
         totals.disorder++;
     }
+    if (options.queue)
+        count_once(from, number);
     c->received++;
     totals.delivered++;
 }
@@ -215,6 +243,8 @@ static void message(struct connection *c, const uint8_t *data, size_t length, ui
     if (c->state == READY && length >= mark_from_end && mark_from_end &&
         mark_read(data + length - mark_from_end, &sender, &number)) {
         count(c, sender, number, arrival_ns);
+        if (options.queue)
+            acknowledge(data, length);
         return;
     }
     if (length == 1 && *data == '\n') {
@@ -238,6 +268,8 @@ static void message(struct connection *c, const uint8_t *data, size_t length, ui
     if (c->state == READY && from_end >= MARK_BYTES && mark_read(mark, &sender, &number)) {
         mark_from_end = from_end;
         count(c, sender, number, arrival_ns);
+        if (options.queue)
+            acknowledge(data, length);
         return;
     }
     complain(c, "unexpected", data, length);
@@ -310,6 +342,10 @@ static void readable(struct connection *c)
     size_t done = c->state == DIALLED ? upgrade(c, incoming, have) : 0;
     if (c->state != DIALLED)
         done += frames(c, incoming + done, have - done, now_ns());
+    if (ack_bytes) {
+        send_bytes(c, acks, ack_bytes);
+        ack_bytes = 0;
+    }
     c->unread_bytes = 0;
     if (done < have)
         keep(&c->unread, &c->unread_bytes, &c->unread_room, incoming + done, have - done);
