@@ -26,6 +26,7 @@ from stompede.server import (
     connecting,
     credentials,
     disconnecting,
+    ending,
     sending,
     silence,
     subscribing,
@@ -39,7 +40,7 @@ from stompede.server.rates import TokenBucket
 from stompede.server.subscription import Subscription
 from stompede.server.temporary import Own
 from stompede.server.topics import is_text
-from stompede.transports.base import Transport
+from stompede.transports.base import Transport, framed
 from stompede.wire import stomp
 
 if TYPE_CHECKING:
@@ -201,12 +202,7 @@ class Session(StompSession):
 
     def write_frame(self, frame: bytes, text: bool = True) -> None:
         """Sends one STOMP frame that may not be dropped, at the end of this turn of the loop."""
-        framing = self.transport.framing
-        compression = framing.compression
-        if compression is None:
-            data = framing.header(len(frame), text) + frame + framing.trailer
-        else:
-            data = compression.frame(frame, text)
+        data = framed(self.transport.framing, frame, text)
         answers = self._answers
         if answers is None:
             self._answers = [data]
@@ -273,19 +269,11 @@ class Session(StompSession):
 
     def violation(self, event: stomp.Violation) -> None:
         """The client broke the protocol: says so and closes."""
-        row = Disconnects.LIMIT if event.code == "limit" else Disconnects.PROTOCOL
-        subscribing.drop_all(self)
-        headers = "\n".join(f"{name}:{value}" for name, value in _told(row).items())
-        self.write_frame(event.error.replace(b"ERROR\n", f"ERROR\n{headers}\n".encode(), 1))
-        self.end(row.value, detail=event.detail)
+        ending.on_violation(self, event)
 
     def broke(self, code: int, reason: str) -> None:
         """See `Receiver`."""
-        row = _VIOLATIONS.get(code, Disconnects.PROTOCOL)
-        if self.connected and not self.closed:
-            self.error_and_end(row, reason)
-        else:
-            self.end(row.value, detail=reason)
+        ending.on_broken(self, code, reason)
 
     def error_and_end(
         self,
@@ -299,7 +287,7 @@ class Session(StompSession):
         subscribing.drop_all(self)  # what the hub has gathered goes out first: nothing may follow an ERROR
         if self.closed:  # by an overflow on the way
             return
-        told = {**_told(row), **headers}
+        told = {**ending.told(row), **headers}
         self.write_frame(self.wire.send_error(message, receipt_id=receipt_id, headers=told))
         self.end(row.value, detail=message)
 
@@ -362,7 +350,7 @@ class Session(StompSession):
         """Closes: what was written goes out, then a close frame. Idempotent."""
         if self.closed:
             return
-        self._finish(why, detail)
+        ending.finish(self, why, detail)
         answers, self._answers = self._answers, None
         data = b"".join(answers or ())
         self.node.bytes_out += len(data)
@@ -371,38 +359,19 @@ class Session(StompSession):
         self.transport.close(why.code, why.reason)
 
     def end_now(self, row: Disconnects, message: str) -> None:
-        """Closes a session whose queue is given up: an ERROR frame and the close frame stand next in the
-        socket.
-        """
+        """Closes a session whose queue is given up: an ERROR frame and the close frame stand next in the socket."""
         if self.connected and not self.closed:
-            frame = self.wire.send_error(message, headers=_told(row))
-            self.transport.write(self.transport.framing.header(len(frame), True) + frame)
+            frame = self.wire.send_error(message, headers=ending.told(row))
+            self.transport.write(framed(self.transport.framing, frame, True))
         self.end(row.value, detail=message)
 
     def lost(self, code: int | None, reason: str) -> None:
         """See `Receiver`."""
         if not self.closed:
             gone = Disconnects.LOST.value if code is None else Disconnects.NORMAL.value
-            self._finish(gone, f"close code {code} {reason}".strip() if code is not None else reason)
+            ending.finish(self, gone, f"close code {code} {reason}".strip() if code is not None else reason)
             self.outbox.close()
         self.node.transport_gone(self)
-
-    def _finish(self, why: Disconnect, detail: str) -> None:
-        self.closed = True
-        self.ended = why
-        if self.reading_paused:
-            self.reading_paused = False
-        node = self.node
-        node.unblocked(self)
-        node.deadlines.discard(self)
-        subscribing.drop_all(self)
-        node.session_ended(self, why)
-        lasted = node.now() - self.started
-        log.info(
-            "session ended", session=self.id, why=why.reason, code=why.code, detail=detail or None,
-            lasted_s=round(lasted, 3),
-            principal=self._principal.name if self._principal else None, address=self.client_address,
-        )  # fmt: skip
 
     def set_principal(self, principal: Principal | None) -> None:
         """The server's way to say who the session belongs to."""
@@ -412,16 +381,6 @@ class Session(StompSession):
         """Raises `SessionClosedError` when the session has ended."""
         if self.closed:
             raise SessionClosedError(f"session {self.id} has ended")
-
-
-_VIOLATIONS: Final = {
-    row.code: row for row in (Disconnects.NOT_UTF8, Disconnects.NOT_TEXT, Disconnects.TOO_BIG)
-}
-
-
-def _told(row: Disconnects) -> dict[str, str]:
-    """What the headers of an ERROR frame say of the end."""
-    return {"reconnect": "true" if row.reconnect else "false", "disconnect-reason": row.reason}
 
 
 _ON_EVENT: Final[Mapping[type, Callable[[Session, Any], None]]] = {
