@@ -1,0 +1,151 @@
+"""What a node still holds when everybody has gone, and whether it may.
+
+Everything that is kept on purpose has a name here and a bound. A gauge of ``/metrics`` that is not among them must be
+zero, so that a new one is looked after from its first day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+import psutil
+
+from sockjsclient import fetch
+
+TOLERANCE = 1.05
+SLACK = 200  # objects of one type: the interpreter's own caches breathe
+SETTINGS = {
+    "head_cache": 100, "token_cache": 100, "history_destinations": 50, "pool_threads": 4, "presence_grace_s": 0.5,
+    "sockjs_disconnect_delay_s": 3, "connect_timeout_s": 2, "handshake_timeout_s": 2, "close_timeout_s": 1,
+    "outbound_bytes": 100_000, "outbound_age_s": 3, "idle_timeout_s": 20, "tcp_port": 0,
+}  # fmt: skip
+# Gauges of /metrics that are not zero when nobody is there: why, and the most they may be.
+KEPT: Mapping[str, float] = {
+    "stompede_routes_remembered": 4096,  # a cache
+    "stompede_head_cache_entries": 2 * SETTINGS["head_cache"],  # a cache of two generations
+    "stompede_tokens_remembered": SETTINGS["token_cache"],  # a cache
+    "stompede_pool_threads": SETTINGS["pool_threads"],
+    "stompede_history_destinations": SETTINGS["history_destinations"],
+    "stompede_history_messages": 50 * SETTINGS["history_destinations"],
+    "stompede_history_bytes": 64 * 1024 * SETTINGS["history_destinations"],
+    "stompede_loop_lag_seconds": float("inf"),  # a time, not a thing
+}
+# Figures that /metrics does not have.
+EMPTY = (
+    "statistics.queues.consumed", "statistics.presence.table.entries", "statistics.histories.watched",
+    "statistics.outboxes.blocked", "statistics.temporaryQueues", "sockjs.ended", "sockjs.sessions", "sockjs.waiting",
+    "sockjs.websockets", "routing.entries",
+)  # fmt: skip
+# Objects of this project's types that stay, and the most there may be. Any other stood for a client, or for something
+# that a client asked for.
+KEPT_OBJECTS: Mapping[str, int] = {
+    "stompede.auth.issuer.TokenIssuer": 1,  # made when it is first asked for
+    "stompede._types.Principal": SETTINGS["token_cache"],
+    "stompede.wire.stomp.head.Head": 2 * SETTINGS["head_cache"],
+    "stompede.server.topics.Shape": 1024,  # a cache
+    "stompede.messaging.guards.Gate": 4096,  # of the remembered routes
+    "stompede.server.running._Carrier": 65,  # parked tasks
+    "stompede.store.memory_history._Stream": SETTINGS["history_destinations"],
+}
+KEPT_TASKS: Mapping[str, int] = {"_Carrier._run": 65}
+
+
+class Snapshot(NamedTuple):
+    """What a node's process held at one moment."""
+
+    figures: dict[str, Any]
+    gauges: dict[str, float]
+    rss: int
+    descriptors: int
+
+
+async def gauges(http: str) -> dict[str, float]:
+    """The gauges of ``/metrics`` by their names; those with labels are summed up."""
+    text = (await fetch(f"{http}/metrics", headers={"Connection": "close"})).text
+    wanted = set(re.findall(r"^# TYPE (stompede_\w+) gauge$", text, re.MULTILINE))
+    found: dict[str, float] = dict.fromkeys(wanted, 0.0)
+    for name, value in re.findall(r"^(stompede_\w+)(?:\{.*\})? (\S+)$", text, re.MULTILINE):
+        if name in wanted:
+            found[name] += float(value)
+    return found
+
+
+async def snapshot(http: str, process: psutil.Process) -> Snapshot:
+    """Looks into a node."""
+    values = await gauges(http)
+    answer = await fetch(f"{http}/debug/snapshot", headers={"Connection": "close"})
+    assert answer.status == 200, answer
+    return Snapshot(msgspec.json.decode(answer.body), values, process.memory_info().rss, process.num_fds())
+
+
+def left(now: Snapshot, fresh: Snapshot) -> list[str]:
+    """What is there that was not there before the first client came."""
+    return [*_figures_left(now), *_parts_left(now, fresh)]
+
+
+def _figures_left(now: Snapshot) -> Iterator[str]:
+    assert now.gauges, "the metrics have gauges"
+    for name, value in now.gauges.items():
+        if value > KEPT.get(name, 0):
+            yield f"{name} is {value:g}, and not {KEPT.get(name, 0):g} at most"
+    for path in EMPTY:
+        value = now.figures
+        for part in path.split("."):
+            value = value[part]
+        if value:
+            yield f"{path} is {value}, and not 0"
+
+
+def _parts_left(now: Snapshot, fresh: Snapshot) -> Iterator[str]:
+    for kind, kept in (("tasks", KEPT_TASKS), ("timers", {}), ("types", KEPT_OBJECTS)):
+        for name, count in now.figures[kind].items():
+            most = max(fresh.figures[kind].get(name, 0), kept.get(name, 0))
+            if count > most and (kind != "types" or name.startswith("stompede.")):
+                yield f"{kind}: {count} of {name}, and not {most} at most"
+    if now.descriptors > fresh.descriptors:
+        yield f"{now.descriptors} open file descriptors, and not {fresh.descriptors}"
+    if now.figures["threads"] > fresh.figures["threads"]:
+        yield f"{now.figures['threads']} threads beside the pool's, and not {fresh.figures['threads']}"
+
+
+def grown(now: Snapshot, before: Snapshot) -> list[str]:
+    """What is more than 5 % above what it was when the measured time began."""
+    found = []
+    if now.rss > before.rss * TOLERANCE:
+        found.append(f"RSS is {now.rss / 1e6:.1f} MB, and was {before.rss / 1e6:.1f} MB")
+    types, earlier = now.figures["types"], before.figures["types"]
+    if sum(types.values()) > sum(earlier.values()) * TOLERANCE:
+        found.append(f"{sum(types.values())} objects, and there were {sum(earlier.values())}")
+    for name, count in types.items():
+        if count > earlier.get(name, 0) * TOLERANCE + SLACK:
+            found.append(f"{count} objects of {name}, and there were {earlier.get(name, 0)}")
+    return found
+
+
+async def nobody_there(http: str, patience_s: float = 30) -> None:
+    """Waits until the node has noticed that everybody is gone; who looks then sees whether it has."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + patience_s
+    while loop.time() < end:
+        now = await gauges(http)
+        if not now["stompede_connections"] and not now["stompede_sockjs_sessions"]:
+            return
+        await asyncio.sleep(0.25)
+
+
+async def nothing_left(
+    http: str, process: psutil.Process, fresh: Snapshot, patience_s: float = 15
+) -> tuple[Snapshot, list[str]]:
+    """Waits until nothing is left, and says what is if that does not happen."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + patience_s
+    while True:
+        now = await snapshot(http, process)
+        found = left(now, fresh)
+        if not found or loop.time() > end:
+            return now, found
+        await asyncio.sleep(0.25)
