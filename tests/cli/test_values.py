@@ -125,8 +125,10 @@ def test_hyphens_are_taken_for_underscores_on_the_command_line():
     assert load_settings(overrides=["max-sessions=7"]).node.max_sessions == 7
 
 
-def test_variables_of_tests_and_of_kubernetes_are_no_settings(monkeypatch):
-    for name in ("STOMPEDE_TEST_DATA", "STOMPEDE_SERVICE_HOST", "STOMPEDE_PORT_8080_TCP_ADDR"):
+def test_variables_of_tests_of_kubernetes_and_of_operators_are_no_settings(monkeypatch):
+    for name in (
+        "STOMPEDE_TEST_DATA", "STOMPEDE_SERVICE_HOST", "STOMPEDE_PORT_8080_TCP_ADDR", "STOMPEDE_TOKEN",
+    ):  # fmt: skip
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("STOMPEDE_PORT", "tcp://10.0.0.7:80")
     assert load_settings().listen.port == 8080

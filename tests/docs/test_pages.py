@@ -133,7 +133,8 @@ def test_tables_of_the_site_are_made_from_the_code(site):
     assert all(row.reason in text("stomp") for row in Disconnects)
     assert "stompede_messages_delivered_total" in text("operations")
     assert all(
-        f"stompede {command}" in text("command-line") for command in ("serve", "simulate riders", "token")
+        f"stompede {command}" in text("command-line")
+        for command in ("serve", "simulate riders", "token", "sessions list")
     )
     assert "disconnecting" in text("stomp")
     assert "<!-- made:" not in "".join(page.read_text("utf-8") for page in site.rglob("*.html"))
