@@ -12,7 +12,7 @@ from serving import Serve, Served, make_app, until
 from stompede import BusError, ConfigurationError, DropOldest, History, Principal, Stompede
 from stompede.messaging.message import Message
 from stompede.server.publication import Publication
-from stompede.store import MemoryHistory, Position
+from stompede.store import MemoryHistory, Page, Position
 from stompsocket import Frame, StompSocket
 
 sys.path.append(str(Path(__file__).parents[1] / "testing"))
@@ -355,3 +355,24 @@ async def test_a_subscription_whose_token_ran_out_goes_on_where_it_stopped(serve
     assert (told["code"], told["destination"]) == ("messages-lost", place)
     await publish(served, range(15, 16), place)
     assert (await client.message()).text == "15"
+
+
+async def test_a_store_that_says_nothing_is_missing_does_not_keep_a_recovery_for_ever(serve: Serve) -> None:
+    class DeafHistory(LateHistory):
+        """Once it is deaf it has nothing new, and says that nothing is missing."""
+
+        deaf = False
+
+        def read(self, destination: str, after: Position, limit: int, now: float) -> Any:
+            page = self.memory.read(destination, after, limit, now)
+            return self.later(Page((), page.top) if self.deaf else page)
+
+    served = await serve(an_app())
+    place = "/topic/dropping/one"
+    store = served.node.histories.store = DeafHistory()
+    client = await slow_recovery(served, place)
+    store.deaf = True
+    reading = asyncio.create_task(client.frame_where(lambda frame: frame.text == "end", "the end"))
+    await until(lambda: served.node.recoverer.statistics().outrun == 1)
+    await served.app.publish(place, "end")
+    await reading

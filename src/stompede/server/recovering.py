@@ -109,6 +109,7 @@ class Recovery:
     Attributes:
         after: what the client has already; ``None`` where it asked for the last ``newest`` messages.
         resumed: whether the subscription was suspended, and is taken up again.
+        behind: whether more was delivered to others than it has read.
         last: position of the last message that was written for it.
         items: what was read and not written yet, from index `next` on.
         collector: has what came since it began to read.
@@ -118,8 +119,8 @@ class Recovery:
     """
 
     __slots__ = (
-        "after", "answer", "collector", "destination", "ended", "items", "last", "newest", "next", "ready", "recoverer",
-        "resumed", "session", "subscription", "told",
+        "after", "answer", "behind", "collector", "destination", "ended", "items", "last", "newest", "next", "ready",
+        "recoverer", "resumed", "session", "subscription", "told",
     )  # fmt: skip
 
     def __init__(
@@ -145,7 +146,7 @@ class Recovery:
         self.collector: Collector
         self.ready: list[Awaitable[None]] = []
         self.answer: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
-        self.told = self.ended = False
+        self.told = self.ended = self.behind = False
 
     def close(self) -> None:
         """Nothing more is read for it."""

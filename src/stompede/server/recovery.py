@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from stompede.server.session import Session
 
 _TURN_BYTES: Final = 256 * 1024
+_STEP_BYTES: Final = 256  # what a step costs that writes less
 _PAGE: Final = 10_000  # messages read at once
 
 
@@ -193,7 +194,7 @@ class Recoverer:
     def _failed(self, recovery: Recovery, error: Exception) -> None:
         if recovery.ended:
             return
-        if not recovery.answer.done():
+        if not (recovery.answer.done() or recovery.resumed):
             recovery.answer.set_exception(error)  # who waits for it drops the subscription
             return
         self._node.problems.log_failure(
@@ -206,10 +207,11 @@ class Recoverer:
             return
         recovery.next = 0
         if recovery.last is not None:
-            if page.complete:
+            if page.complete and (page.items or not recovery.behind):
                 recovery.items = page.items
             else:
                 self._outran(recovery)
+            recovery.behind = False
             self._go(recovery)
             return
         recovery.items = page.items
@@ -220,6 +222,8 @@ class Recoverer:
         recovery.last = recovery.after if page.complete else page.top
         if recovery.resumed and not page.complete:
             self._node.problems.tell(recovery.session, messages_lost(), recovery.destination)
+            if recovery.answer.done():  # telling has ended a slow session
+                return
         self._recovered += page.complete
         self._refused += not page.complete
         recovery.answer.set_result(
@@ -252,7 +256,7 @@ class Recoverer:
             recovery = self._active.popleft()
             if not recovery.ended:
                 try:
-                    written += self._step(recovery)
+                    written += max(_STEP_BYTES, self._step(recovery))
                 except Exception as error:
                     self._failed(recovery, error)
         if self._active:
@@ -292,7 +296,7 @@ class Recoverer:
         delivered = self._histories.position(recovery.destination)
         if fresh:
             if not self._histories.follows(last, fresh[0][0]):
-                self._read(recovery)  # more came than is collected
+                self._read_on(recovery)  # more came than is collected
                 return 0
         elif delivered is None or (delivered.epoch == last.epoch and delivered.offset < last.offset):
             self._release(recovery)
@@ -300,9 +304,14 @@ class Recoverer:
             self._start_more()
             return 0
         elif delivered != last and delivered.epoch == last.epoch:
-            self._read(recovery)  # it came while nothing was collected
+            self._read_on(recovery)  # it came while nothing was collected
             return 0
         return self._join(recovery, [(message_id, message) for _, message_id, message in fresh])
+
+    def _read_on(self, recovery: Recovery) -> None:
+        """There is more, and the history must have it: if it has nothing, it will not have it next time either."""
+        recovery.behind = True
+        self._read(recovery)
 
     def _join(self, recovery: Recovery, fresh: list[tuple[str, Message]]) -> int:
         size = self._delivery.join(recovery.session, recovery.subscription, fresh)
