@@ -4,6 +4,7 @@ SHELL := bash
 
 BIN := .venv/bin
 RIDERS ?= 200
+SOAK_S ?= 900
 PYTEST_ARGS ?= -m "not proof"
 
 PAGE := src/stompede/apps/console/static/index.html
@@ -13,7 +14,7 @@ CLIENT := clients/js/dist/index.js
 CLIENT_SOURCES := $(shell find clients/js/src clients/js/*.json -type f 2>/dev/null)
 PAGE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/.*' 2>/dev/null)
 
-.PHONY: help run test check bench conformance clients proof services console console-test client client-test docs dist format lock
+.PHONY: help run test check bench conformance clients soak proof services console console-test client client-test docs dist format lock
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -48,8 +49,11 @@ conformance: .venv/.dev clients ## suites and clients that others wrote; writes 
 
 clients: .venv/.dev $(CLIENTS_OF_OTHERS) ## the clients of others that tests/clients tries
 
-proof: .venv/.dev console conformance ## the tests that take long
-	@$(BIN)/pytest -m proof --ignore=tests/clients
+soak: .venv/.dev ## clients come, work and go in bad ways, SOAK_S seconds long (900); nothing of them may be left
+	@STOMPEDE_SOAK_S=$(SOAK_S) $(BIN)/pytest -m proof -o log_cli=true -o log_cli_level=INFO tests/soak
+
+proof: .venv/.dev console conformance soak ## the tests that take long
+	@$(BIN)/pytest -m proof --ignore=tests/clients --ignore=tests/soak
 
 services: ## the programs that tests drive: Chromium, promtool, a C compiler, clients in Java, PHP, Ruby, Perl (Debian and Ubuntu, as root)
 	@scripts/services
