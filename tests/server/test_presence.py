@@ -86,7 +86,11 @@ async def test_who_comes_back_within_the_grace_neither_left_nor_joined() -> None
         await here.clock.advance(3)
         assert await here.types() == ["leave"]
         assert await here.app.presence_count(ROOM) == 0
-        assert here.presence.statistics().leaving == 0
+        figures = here.presence.statistics()
+        assert (figures.members, figures.guests, figures.leaving, figures.table.entries) == (0, 0, 0, 0)
+        assert (here.presence._rooms, here.presence._attending) == ({}, {}), (
+            "nothing is left of who was there"
+        )
 
 
 async def test_an_old_grace_does_not_end_a_new_stay() -> None:
