@@ -352,7 +352,9 @@ async def test_a_port_that_is_taken_and_a_certificate_that_is_none_are_said_in_a
     with listen("127.0.0.1", 0) as taken:
         taken.listen()
         app = make_app(tcp_port=taken.getsockname()[1])
-        with pytest.raises(ConfigurationError, match=r"cannot listen at 127\.0\.0\.1:.*tcp_host and tcp_port"):
+        with pytest.raises(
+            ConfigurationError, match=r"cannot listen at 127\.0\.0\.1:.*tcp_host and tcp_port"
+        ):
             async with app.running(), serving_tcp(app):
                 pass
     for settings in ({"tcp_certificate": "/no.pem"}, {"tcp_key": "/no.pem"}):

@@ -27,7 +27,9 @@ def serve(
     ] = None,
     tcp_port: Annotated[
         int | None,
-        typer.Option(help="Port for STOMP over TCP, by convention 61613. [default: none]", show_default=False),
+        typer.Option(
+            help="Port for STOMP over TCP, by convention 61613. [default: none]", show_default=False
+        ),
     ] = None,
     certfile: Annotated[
         Path | None, typer.Option(help="PEM certificate chain, for TLS.", show_default=False)

@@ -39,7 +39,9 @@ class _Guard(msgspec.Struct, frozen=True):
     on: tuple[Operation, ...]
 
 
-_QUEUE: Final = "A queue: each message goes to one consumer, and waits until that has acknowledged it (`ack`)."
+_QUEUE: Final = (
+    "A queue: each message goes to one consumer, and waits until that has acknowledged it (`ack`)."
+)
 
 
 @final
