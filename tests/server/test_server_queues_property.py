@@ -1,12 +1,15 @@
 """Whatever consumers do, every message is acknowledged once; what was never delivered before comes in order."""
 
+import asyncio
 import random
 from collections import Counter
+from typing import Any, cast
 
 import pytest
 
 from serving import make_app
-from stompede import Queue, Stompede, testing
+from stompede import Message, Queue, Stompede, testing
+from stompede.store import MemoryQueues
 from stompede.testing.clock import settle
 from stompede.testing.memory import MemoryConnection
 from stompsocket import Frame, Parser, encode
@@ -60,6 +63,27 @@ class Worker:
         self.unacked = [frame for frame in self.unacked if frame not in about]
 
 
+class LateStore:
+    """A store on the other end of a wire: it does at once what it is asked for, and the answer comes later."""
+
+    def __init__(self) -> None:
+        self.store: MemoryQueues[Message] = MemoryQueues()
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.store, name)
+        if name in ("start", "aclose", "unwatch", "statistics"):
+            return method
+
+        def answered_later(*arguments: Any, **named: Any) -> Any:
+            loop = asyncio.get_running_loop()
+            answer = loop.create_future()
+            value = method(*arguments, **named)
+            loop.call_soon(loop.call_soon, answer.set_result, value)
+            return answer
+
+        return answered_later
+
+
 class Crowd:
     """Workers that come, work, fail and go by the dice."""
 
@@ -70,6 +94,7 @@ class Crowd:
         self.gone: list[Worker] = []
         self.acked: Counter[int] = Counter()
         self.published = 0
+        self.publishing: list[asyncio.Future[None]] = []
 
     def come(self) -> None:
         mode = self.dice.choice(("client", "client-individual"))
@@ -77,7 +102,9 @@ class Crowd:
 
     def publish(self) -> None:
         for _ in range(min(self.dice.randrange(1, 12), MESSAGES - self.published)):
-            assert self.app.publish_nowait(JOBS, str(self.published)) is None
+            taken = self.app.publish_nowait(JOBS, str(self.published))
+            if taken is not None:
+                self.publishing.append(asyncio.ensure_future(taken))
             self.published += 1
 
     def work(self, worker: Worker) -> None:
@@ -130,6 +157,7 @@ class Crowd:
 
     async def finish(self) -> None:
         """Everybody goes, and one who works well does the rest."""
+        await asyncio.gather(*self.publishing)
         for worker in list(self.workers):
             worker.connection.link.cut()
             self.leave(worker)
@@ -145,11 +173,18 @@ class Crowd:
         await settle()
 
 
-@pytest.mark.parametrize("seed", range(25))
-async def test_every_message_is_acknowledged_once_and_fresh_ones_keep_their_order(seed: int) -> None:
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("seed", range(15))
+async def test_every_message_is_acknowledged_once_and_fresh_ones_keep_their_order(
+    seed: int, late: bool
+) -> None:
     app = make_app()
     app.destination(JOBS, queue=Queue(max_deliveries=10_000))
     async with testing.running(app):
+        if late:
+            queues = app.node.queues
+            queues._store = cast(Any, LateStore())
+            await queues.start()
         crowd = Crowd(app, seed)
         await crowd.live()
         await crowd.finish()
