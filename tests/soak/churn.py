@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from websockets.exceptions import InvalidHandshake
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from sockjsclient import SockJsStomp, fetch
 from stompline import StompLine
@@ -55,14 +56,12 @@ class Churn:
 
     Attributes:
         done: how often each act was played to its end, and how often it was cut short.
-        frames: frames that clients got, by command.
     """
 
     def __init__(self, doors: Doors, tokens: list[str], seed: int) -> None:
         self.doors = doors
         self.tokens = tokens
         self.done: Counter[str] = Counter()
-        self.frames: Counter[str] = Counter()
         self._seed = seed
         self._number = 0
 
@@ -89,6 +88,8 @@ class Churn:
         if chance.random() < 0.4:
             return await StompLine.dial(chance.choice(self.doors.lines), **options)
         path = chance.choice(("/stomp", "/stomp/websocket"))
+        if chance.random() < 0.3:
+            options["extensions"] = [ClientPerMessageDeflateFactory()]
         return await StompSocket.open(chance.choice(self.doors.websockets) + path, **options)
 
     @contextlib.asynccontextmanager
@@ -107,7 +108,6 @@ class Churn:
             yield client
             await leave(client, chance)
         finally:
-            self.frames.update(frame.command for frame in client.frames)
             client.drop()
 
 
@@ -274,6 +274,25 @@ async def vanish(churn: Churn, chance: random.Random) -> None:
         client.drop()
 
 
+async def wrap(churn: Churn, chance: random.Random) -> None:
+    """A SockJS session over WebSocket, whose client says much at once and goes, or closes in order."""
+    url = f"{chance.choice(churn.doors.websockets)}/stomp/000/framed-{next(_questions)}/websocket"
+    frames = [
+        ("CONNECT", {"accept-version": "1.2", "host": "x"}, ""),
+        ("SUBSCRIBE", {"id": 1, "destination": "/topic/plain"}, ""),
+        ("SUBSCRIBE", {"id": 2, "destination": "/queue/work/b", "ack": "client"}, ""),
+        ("BEGIN", {"transaction": "t"}, ""),
+        ("SEND", {"destination": "/topic/plain"}, BODY),
+    ]
+    stays = chance.random() < 0.5
+    async with await StompSocket.open(url) as client:
+        if stays:
+            frames.append(("DISCONNECT", {}, ""))
+        await client.send_ws(json.dumps([encode(*each).decode() for each in frames]).encode())
+        if stays:
+            await client.closed()
+
+
 async def knock(churn: Churn, chance: random.Random) -> None:
     """Part of a handshake, or a handshake and no CONNECT, or a CONNECT that is refused."""
     way = chance.randrange(4)
@@ -309,5 +328,5 @@ async def throw_out(churn: Churn, chance: random.Random) -> None:
 
 ACTS: tuple[Act, ...] = (
     talk, talk, talk, attend, attend, produce, produce, consume, consume, consume, transact, transact, recover, recover,
-    dawdle, vanish, vanish, knock, throw_out,
+    dawdle, vanish, vanish, wrap, knock, throw_out,
 )  # fmt: skip

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 import psutil
-from remains import SETTINGS, Snapshot, snapshot
+from remains import SETTINGS, Snapshot, ask, snapshot
 
-from sockjsclient import fetch
 from subprocesses import Process, stompede_serve
 
 
@@ -32,12 +31,14 @@ class Soaked:
 
     async def leak(self, kind: str) -> None:
         """Makes it hold something for ever."""
-        assert (await fetch(f"{self.http}/debug/leak/{kind}", "POST")).status == 200
+        await ask(self.http, f"/debug/leak/{kind}", "POST")
 
     async def tokens(self) -> list[str]:
         """Tokens of some members."""
-        answers = [await fetch(f"{self.http}/debug/token/name-{number}", "POST") for number in range(20)]
-        return [msgspec.json.decode(answer.body) for answer in answers]
+        return [
+            msgspec.json.decode(await ask(self.http, f"/debug/token/name-{number}", "POST"))
+            for number in range(20)
+        ]
 
 
 @contextlib.contextmanager

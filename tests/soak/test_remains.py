@@ -45,7 +45,7 @@ def names(found: list[str], what: str) -> bool:
 
 async def find_leaks(node: Soaked) -> None:
     fresh = await looked_at(node)
-    assert left(await node.snapshot(), fresh) == []
+    assert (await nothing_left(node.http, node.node, fresh))[1] == []
     for kind, what in LEAKS.items():
         assert not names(left(await node.snapshot(), fresh), what), kind
         await node.leak(kind)
