@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -m "not proof"
 
 PAGE := src/stompede/apps/console/static/index.html
 LOCKS := pyproject.toml uv.lock $(wildcard requirements/*.txt)
-CLIENTS_OF_OTHERS := $(addprefix tests/clients/,npm/node_modules sockjs/node_modules python/.venv python/.suite)
+CLIENTS_OF_OTHERS := $(addprefix tests/clients/,npm/node_modules sockjs/node_modules python/.venv python/.suite maven/target/classes)
 CLIENT := clients/js/dist/index.js
 CLIENT_SOURCES := $(shell find clients/js/src clients/js/*.json -type f 2>/dev/null)
 PAGE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/.*' 2>/dev/null)
@@ -92,6 +92,11 @@ tests/asyncapi/node_modules tests/clients/npm/node_modules tests/clients/sockjs/
 
 $(CLIENT): $(CLIENT_SOURCES) | clients/js/node_modules
 	@scripts/npm --prefix clients/js run --silent build
+	@touch $@
+
+tests/clients/maven/target/classes: tests/clients/maven/pom.xml tests/clients/maven/Probe.java
+	@cd tests/clients/maven && mvn -q -B dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=target/lib
+	@cd tests/clients/maven && javac -d target/classes -cp 'target/lib/*' Probe.java
 	@touch $@
 
 tests/clients/python/.venv: tests/clients/python/requirements.txt | .venv/.dev

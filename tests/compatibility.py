@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+CLIENTS = Path(__file__).parent / "clients"
+SOCKJS = "tests/clients/test_sockjs_client.py"
 VECTORS = "tests/conformance/test_vectors.py"
 SHOWN = {
     "connect": "connect",
@@ -41,6 +44,7 @@ class Collected:
         self.probes: list[dict[str, Any]] = []
         self.suites: list[dict[str, Any]] = []
         self.vectors: Counter[str] = Counter()
+        self.sockjs: Counter[str] = Counter()
 
     def take(self, report: pytest.TestReport) -> None:
         """Takes the report of one phase of one test."""
@@ -48,6 +52,8 @@ class Collected:
             return
         if report.nodeid.startswith(VECTORS):
             self.vectors[report.outcome] += 1
+        if report.nodeid.startswith(SOCKJS):
+            self.sockjs[report.outcome] += 1
         told = dict(report.user_properties)
         if "probe" in told:
             self.probes.append(told["probe"])
@@ -72,6 +78,8 @@ class Collected:
             "|---|---|",
             f"| STOMP vectors, over WebSocket and TCP | {counted(self.vectors)} |",
         ]
+        sockjs = f"sockjs-client {sockjs_version()}, a test for each of its transports in Node.js"
+        lines.append(f"| {sockjs} | {counted(self.sockjs)} |")
         for suite in self.suites:
             left = "".join(f"; `{name}` does not count: it {why}" for name, why in suite["left"].items())
             lines.append(f"| {suite['suite'].capitalize()} | {suite['passed']} passed{left} |")
@@ -93,6 +101,13 @@ def row(probe: dict[str, Any]) -> str:
     return f"| {probe['client']} | {probe['version']} | {probe['transport']} | {does} | {does_not} |"
 
 
+def sockjs_version() -> str:
+    """As the lock says."""
+    lock = json.loads((CLIENTS / "sockjs" / "package-lock.json").read_text("utf-8"))
+    version: str = lock["packages"]["node_modules/sockjs-client"]["version"]
+    return version
+
+
 def counted(outcomes: Counter[str]) -> str:
     """``285 passed, 1 failed``."""
     return ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()) or "not run"
@@ -101,7 +116,7 @@ def counted(outcomes: Counter[str]) -> str:
 def autobahn() -> str:
     """The suite needs Python 2.7, which no package registry has."""
     if shutil.which("wstest"):
-        return "see the report of `tests/clients/test_autobahn.py`"
+        return "`wstest` is there, but was not run"
     return "not run: no `wstest` on the machine (it needs Python 2.7)"
 
 

@@ -15,6 +15,7 @@ SETTINGS = {
     "max_body_bytes": 2 * MIB,
     "max_message_bytes": 4 * MIB,
     "outbound_bytes": 16 * MIB,
+    "sockjs_max_post_bytes": 4 * MIB,
     # The clients beat every 300 ms, so that a test need not wait for long.
     "heart_beat_send_ms": 250,
     "heart_beat_receive_ms": 250,

@@ -1,11 +1,11 @@
 """Drives a client in another language: a program that reads one command in a line and answers with one line.
 
-Words are parted by tabs, bodies are base64. The commands: ``version``, ``send DESTINATION BODY TYPE TRANSACTION``,
-``flush DESTINATION`` (a SEND whose RECEIPT is awaited), ``subscribe DESTINATION ID ACK``,
-``unsubscribe DESTINATION ID``, ``receive MILLISECONDS``, ``ack HANDLE``, ``nack HANDLE``, ``begin ID``, ``commit ID``,
-``abort ID``, ``alive``, ``close``. The answers: ``ok``, ``version TEXT``, ``message SUBSCRIPTION BODY HANDLE
-REDELIVERED KIND``, ``none``, ``unsupported REASON``, ``error REASON``. One program is one connection;
-``python lines.py NAME URL PROGRAM...`` is a probe.
+Words are parted by tabs, bodies are base64. The commands: ``open MILLISECONDS`` (between heart-beats, 0 for none),
+``send DESTINATION BODY TYPE TRANSACTION``, ``flush DESTINATION`` (a SEND whose RECEIPT is awaited),
+``subscribe DESTINATION ID ACK``, ``unsubscribe DESTINATION ID``, ``receive MILLISECONDS``, ``ack HANDLE``,
+``nack HANDLE``, ``begin ID``, ``commit ID``, ``abort ID``, ``alive``, ``close``. The answers: ``ok``, ``message
+SUBSCRIPTION BODY HANDLE REDELIVERED``, ``none``, ``unsupported REASON``, ``error REASON``. A program has one connection
+at a time; ``python lines.py NAME TRANSPORT URL PROGRAM...`` is a probe.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import sys
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from checks import MEGABYTE, PATIENCE_S, Message, Transaction, Unsupported, run
 
-NAME, URL, *PROGRAM = sys.argv[1:]
+IDLE: list[asyncio.subprocess.Process] = []
+"""Programs without a connection; some take long to start."""
+NAME, TRANSPORT, URL, *PROGRAM = sys.argv[1:]
 
 
 @dataclass
@@ -34,12 +35,11 @@ class Lines:
 
     @classmethod
     async def connect(cls, beat_ms: int) -> Lines:
-        process = await asyncio.create_subprocess_exec(
-            *PROGRAM, URL, str(beat_ms),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=4 * MEGABYTE,
+        process = IDLE.pop() if IDLE else await asyncio.create_subprocess_exec(
+            *PROGRAM, URL, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=4 * MEGABYTE
         )  # fmt: skip
         session = cls(process)
-        assert await session.ask("alive") == ["ok"]
+        await session.ask("open", str(beat_ms))
         return session
 
     async def ask(self, *words: str) -> list[str]:
@@ -51,7 +51,7 @@ class Lines:
         answer = line.decode().rstrip("\n").split("\t")
         if answer[0] == "unsupported":
             raise Unsupported(answer[1])
-        assert answer[0] in {"ok", "version", "message", "none"}, f"{words[0]}: {answer}"
+        assert answer[0] in {"ok", "message", "none"}, f"{words[0]}: {answer}"
         return answer
 
     async def send(self, destination: str, body: bytes, content_type: str, transaction: str = "") -> None:
@@ -74,7 +74,7 @@ class Lines:
         answer = await self.ask("receive", "100")
         if answer[0] == "none":
             return
-        _, subscription, body, handle, redelivered, kind = answer
+        _, subscription, body, handle, redelivered = answer
 
         def answering(command: str) -> Callable[[], Awaitable[None]]:
             async def answer() -> None:
@@ -82,7 +82,7 @@ class Lines:
 
             return answer
 
-        headers = {"redelivered": redelivered, "kind": kind}
+        headers = {"redelivered": redelivered}
         self._puts[subscription](Message(b64decode(body), headers, answering("ack"), answering("nack")))
 
     async def begin(self) -> Transaction:
@@ -99,7 +99,7 @@ class Lines:
             await self.unsubscribe(subscription)
         await self.flush()
         await self.ask("close")
-        await self.process.wait()
+        IDLE.append(self.process)
 
     async def alive(self) -> bool:
         return await self.ask("alive") == ["ok"]
@@ -122,4 +122,4 @@ class LinesTransaction:
 
 if __name__ == "__main__":
     version = subprocess.run([*PROGRAM, "version"], capture_output=True, text=True, check=True).stdout.strip()
-    run(NAME, version, "websocket" if urlsplit(URL).scheme == "ws" else "tcp", Lines.connect)
+    run(NAME, version, TRANSPORT, Lines.connect)

@@ -19,7 +19,7 @@ CHECKS: Final = (
     "connect", "subscribe_send", "receipts", "ack_auto", "ack_client", "ack_client_individual", "nack", "commit",
     "abort", "heart_beats", "text_1mb", "binary_1mb", "not_utf8", "order_10000",
 )  # fmt: skip
-LIMIT_S: Final = 100.0
+LIMIT_S: Final = 200.0
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,10 @@ class Probe:
 
     Attributes:
         client: its name, as its probe says it.
-        transport: ``websocket`` or ``tcp``.
+        transport: ``websocket``, ``tcp``, or one of SockJS's.
         command: what runs the probe; the URL follows, and after it `further`.
         needs: files that `make clients` brings, and programs.
+        ordered: how many messages must keep their order.
         cannot: checks that the client cannot do, with the reason that its probe gives.
     """
 
@@ -40,6 +41,7 @@ class Probe:
     needs: tuple[str, ...]
     cannot: Mapping[str, str] = field(default_factory=dict)
     further: tuple[str, ...] = ()
+    ordered: int = 10_000
 
     def __str__(self) -> str:
         return f"{self.client}-{self.transport}"
@@ -54,9 +56,10 @@ class Probe:
         """What the probe printed. It runs in the folder of its ecosystem."""
         folder = HERE / self.needs[0].partition("/")[0]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("STOMPEDE_")}
+        environment = {**inherited, "PYTHONPATH": str(HERE), "ORDERED": str(self.ordered)}
         ran = subprocess.run(
             [*self.command, url, *self.further],
-            cwd=folder, env={**inherited, "PYTHONPATH": str(HERE)}, stdin=subprocess.DEVNULL,
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=LIMIT_S, check=False,
         )  # fmt: skip
         lines = ran.stdout.splitlines()
@@ -85,13 +88,27 @@ def python(client: str, program: str, transport: str, **cannot: str) -> Probe:
 
 
 def debian(client: str, language: str, program: str, **cannot: str) -> Probe:
-    command = (sys.executable, "../lines.py", client)
+    command = (sys.executable, "../lines.py", client, "tcp")
     return Probe(client, "tcp", command, (f"debian/{program}", language), cannot, (language, program))
+
+
+def spring(kind: str, transport: str, **cannot: str) -> Probe:
+    client = f"Spring's {kind}"
+    command = (sys.executable, "../lines.py", client, transport)
+    options = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto")
+    java = ("java", *options, "-cp", "target/classes:target/lib/*", "Probe", transport)
+    needs = ("maven/target/classes", "java")
+    if transport != "sockjs-xhr":
+        return Probe(client, transport, command, needs, cannot, java)
+    cannot["order_10000"] = "makes a request for each message; the order of 1,000 was kept"
+    return Probe(client, transport, command, needs, cannot, java, ordered=1000)
 
 
 STRINGS: Final = dict.fromkeys(("binary_1mb", "not_utf8"), "bodies are strings")
 TEXT_ONLY: Final = dict.fromkeys(("binary_1mb", "not_utf8"), "sends text WebSocket messages only")
 OLD: Final = {"nack": "speaks STOMP 1.0, which has no NACK", "heart_beats": "knows no heart-beats"}
+NO_TRANSACTIONS: Final = dict.fromkeys(("commit", "abort"), "StompSession knows no transactions")
+SOCKJS: Final = dict.fromkeys(("binary_1mb", "not_utf8"), "SockJS carries text only")
 PROBES: Final = (
     npm("@stomp/stompjs", "stomp-stompjs"),
     python("stomp.py", "probe_stomp_py", "tcp"),
@@ -105,4 +122,7 @@ PROBES: Final = (
     debian("Ruby's stomp", "ruby", "stomp.rb"),
     debian("PHP's stomp", "php", "stomp.php", **OLD),
     debian("Perl's Net::Stomp", "perl", "stomp.pl", **OLD),
+    spring("WebSocketStompClient", "websocket", **NO_TRANSACTIONS),
+    spring("SockJsClient", "sockjs-websocket", **NO_TRANSACTIONS, **SOCKJS),
+    spring("SockJsClient", "sockjs-xhr", **NO_TRANSACTIONS, **SOCKJS),
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from probing import CHECKS, PROBES, Probe, Served
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=str)

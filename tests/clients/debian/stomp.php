@@ -5,7 +5,7 @@ if ($argv[1] === 'version') {
     echo phpversion('stomp'), "\n";
     exit;
 }
-[, $url, $beat] = $argv;
+$url = $argv[1];
 
 /** A connection; messages that come while a RECEIPT is awaited wait inside of the extension. */
 final class Driven
@@ -53,7 +53,7 @@ final class Driven
         $headers = $frame->headers;
         $this->frames[$headers['message-id']] = $frame;
         $redelivered = $headers['redelivered'] ?? '';
-        return ['message', $headers['subscription'], base64_encode($frame->body), $headers['message-id'], $redelivered, ''];
+        return ['message', $headers['subscription'], base64_encode($frame->body), $headers['message-id'], $redelivered];
     }
 
     public function ack(string $handle): array
@@ -98,22 +98,20 @@ final class Driven
     }
 }
 
-if ($beat !== '0') {
-    fgets(STDIN);
-    echo "unsupported\tknows no heart-beats\n";
-    exit;
-}
-$driven = new Driven($url);
 while (($line = fgets(STDIN)) !== false) {
     $words = explode("\t", rtrim($line, "\n"));
     $command = array_shift($words);
     try {
-        $answer = $driven->$command(...$words);
+        if ($command !== 'open') {
+            $answer = $driven->$command(...$words);
+        } elseif ($words[0] !== '0') {
+            $answer = ['unsupported', 'knows no heart-beats'];
+        } else {
+            $driven = new Driven($url);
+            $answer = ['ok'];
+        }
     } catch (Throwable $problem) {
         $answer = ['error', strtr($problem->getMessage(), "\t\n", '  ')];
     }
     echo implode("\t", $answer), "\n";
-    if ($command === 'close') {
-        exit;
-    }
 }

@@ -11,19 +11,10 @@ if ($ARGV[0] eq 'version') {
     print "$Net::Stomp::VERSION\n";
     exit;
 }
-my ($url, $beat) = @ARGV;
-my ($host, $port) = $url =~ m{//([^:]+):(\d+)};
+my ($host, $port) = $ARGV[0] =~ m{//([^:]+):(\d+)};
 $| = 1;
 
-if ($beat) {
-    <STDIN>;
-    print "unsupported\tknows no heart-beats\n";
-    exit;
-}
-
-my $stomp = Net::Stomp->new({ hostname => $host, port => $port, reconnect_attempts => 1 });
-$stomp->connect({ login => 'guest', passcode => 'guest' })->command eq 'CONNECTED' or die 'not connected';
-my (@waiting, %frames);
+my ($stomp, @waiting, %frames);
 my $receipts = 0;
 
 sub command { $stomp->send_frame(Net::Stomp::Frame->new({ command => $_[0], headers => { transaction => $_[1] } })) }
@@ -39,6 +30,13 @@ sub await_receipt {
 }
 
 my %do = (
+    open => sub {
+        return ('unsupported', 'knows no heart-beats') if $_[0];
+        (@waiting, %frames) = ();
+        $stomp = Net::Stomp->new({ hostname => $host, port => $port, reconnect_attempts => 1 });
+        my $connected = $stomp->connect({ login => 'guest', passcode => 'guest' });
+        return $connected->command eq 'CONNECTED' ? ('ok') : ('error', 'not connected');
+    },
     send => sub {
         my ($destination, $body, $type, $transaction) = @_;
         my $bytes = decode_base64($body);
@@ -68,7 +66,7 @@ my %do = (
         my $headers = $frame->headers;
         $frames{ $headers->{'message-id'} } = $frame;
         my $body = encode_base64($frame->body, '');
-        return ('message', $headers->{subscription}, $body, $headers->{'message-id'}, $headers->{redelivered} // '', '');
+        return ('message', $headers->{subscription}, $body, $headers->{'message-id'}, $headers->{redelivered} // '');
     },
     ack => sub { $stomp->ack({ frame => $frames{ $_[0] } }); return ('ok') },
     nack => sub { return ('unsupported', 'speaks STOMP 1.0, which has no NACK') },
@@ -85,5 +83,4 @@ while (my $line = <STDIN>) {
     my @answer = eval { $do{$command}->(@words) };
     @answer = ('error', $@ =~ tr/\t\n/  /r) if $@;
     print join("\t", @answer), "\n";
-    exit if $command eq 'close';
 }

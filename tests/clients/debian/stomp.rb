@@ -79,7 +79,7 @@ class Driven
     handle = frame.headers['message-id']
     @handles[handle] = frame
     body = Base64.strict_encode64(frame.body)
-    ['message', frame.headers['subscription'], body, handle, frame.headers['redelivered'].to_s, '']
+    ['message', frame.headers['subscription'], body, handle, frame.headers['redelivered'].to_s]
   end
 
   def ack(handle)
@@ -119,15 +119,19 @@ class Driven
 end
 
 $stdout.sync = true
-driven = Driven.new(URI(ARGV[0]), ARGV[1])
+driven = nil
 while (line = $stdin.gets)
   command, *words = line.chomp.split("\t", -1)
   answer =
     begin
-      driven.public_send(command, *words)
+      if command == 'open'
+        driven = Driven.new(URI(ARGV[0]), words[0])
+        ['ok']
+      else
+        driven.public_send(command, *words)
+      end
     rescue StandardError => e
       ['error', "#{e.class} #{e.message}".tr("\t\n", ' ')]
     end
   puts answer.join("\t")
-  exit! if command == 'close'
 end
