@@ -85,9 +85,16 @@ def benchmark_results() -> str:
     return path.read_text("utf-8") if path.exists() else "No results are recorded yet."
 
 
+def compatibility_results() -> str:
+    """What `make conformance` wrote last."""
+    path = ROOT / "docs" / "compatibility-results.md"
+    return path.read_text("utf-8") if path.exists() else "No results are recorded yet."
+
+
 MAKERS: Final[Mapping[str, Callable[[], str]]] = {
     "benchmark-results": benchmark_results,
     "command-line": command_line,
+    "compatibility-results": compatibility_results,
     "disconnects": disconnects,
     "error-codes": error_codes,
     "metrics": metrics,
