@@ -60,6 +60,16 @@ async def drain(node: Soaked) -> None:
     client.drop()
 
 
+async def fill(node: Soaked) -> None:
+    """Makes the node remember as many destinations as it does, so that this is no growth later."""
+    client = await StompLine.dial(node.line)
+    await client.connect({"heart-beat": "0,0"})
+    for number in range(4200):
+        await client.send("SEND", {"destination": f"/topic/filling/{number:040}"})
+    await client.request("DISCONNECT")
+    client.drop()
+
+
 async def witness(url: str, stop: asyncio.Event) -> int:
     """One publishes and listens, and notices nothing of all the others. Returns how many messages came."""
     async with await StompSocket.open(f"{url}/stomp") as client:
@@ -93,6 +103,7 @@ async def soak(node: Soaked) -> None:
     """The warm-up, which fills what the node keeps; then the measured time."""
     await node.snapshot()  # the first request has its own imports
     fresh = await node.snapshot()
+    await fill(node)
     async with doors_of(node) as doors:
         churn = Churn(doors, await node.tokens(), SEED)
         await churn_for(node, churn, WARM_UP_S)
@@ -110,7 +121,9 @@ def summary(churn: Churn, before: Snapshot, after: Snapshot) -> str:
     """What was done, and what the process held."""
     objects = [sum(each.figures["types"].values()) for each in (before, after)]
     return (
-        f"{dict(churn.done)}\nRSS {before.rss / 1e6:.1f} -> {after.rss / 1e6:.1f} MB, "
+        f"{dict(churn.done)}\n"
+        f"{after.gauges['stompede_routes_remembered']:g} routes remembered, "
+        f"RSS {before.rss / 1e6:.1f} -> {after.rss / 1e6:.1f} MB, "
         f"objects {objects[0]} -> {objects[1]}, file descriptors {before.descriptors} -> {after.descriptors}"
     )
 
