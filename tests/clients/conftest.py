@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,8 @@ from probing import Served
 
 from subprocesses import stompede_serve
 
+# The suite is written for Python 2.7, which no package registry has: it runs where somebody has installed it.
+collect_ignore = [] if shutil.which("wstest") else ["test_autobahn.py"]
 MIB = 1024 * 1024
 SETTINGS = {
     # Bodies of 1 MiB, and a queue for those that come back; by default a body may have 256 KiB.

@@ -94,6 +94,6 @@ def test_the_tests_of_stomp_py_pass_unmodified(
         passed += int(ran[1]) - len(names)
         failed |= dict.fromkeys(names, said)
     left = {name: why for name, why in NOT_OURS.items() if name in failed}
-    record_property("suite", {"suite": "tests of stomp.py 4.1.24", "passed": passed, "left": left})
+    record_property("suite", {"suite": "Tests of stomp.py 4.1.24", "passed": passed, "left": left})
     unexpected = failed.keys() - NOT_OURS.keys()
     assert not unexpected, "\n".join(failed[name] for name in sorted(unexpected))
