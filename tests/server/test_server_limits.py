@@ -265,6 +265,10 @@ COVERED_ELSEWHERE = {
     "max_transaction_bytes": "test_server_transactions",
     "history_destinations": "test_server_histories", "history_bytes": "test_server_histories",
     "max_recoveries": "test_server_recovery",
+    "compression_min_bytes": "test_compression", "compression_level": "test_compression",
+    "presence_grace_s": "test_presence", "presence_events_per_s": "test_presence", "presence_ttl_s": "test_presence",
+    "presence_listed": "test_server_presence", "presence_info_bytes": "test_server_presence",
+    "presence_entries": "test_server_presence", "max_wildcard_subscriptions": "test_server_wildcards",
     "route_ttl_s": "registry", "token_ttl_s": "auth", "jwt_leeway_s": "auth",
 }  # fmt: skip
 

@@ -87,6 +87,15 @@ async def test_a_guest_that_logs_in_becomes_a_member_where_it_is(serve: Serve) -
     assert (await told(client))["type"] == "leave"
 
 
+async def test_no_more_members_than_the_table_holds_are_noted(serve: Serve) -> None:
+    served = await serve(an_app(presence_entries=1))
+    served.may_fail = True
+    for name in ("cook", "waiter"):
+        await (await served.member(name)).subscribe(ROOM)
+    await until(lambda: served.node.presence.statistics().table.refused == 1)
+    assert [one.user for one in (await served.app.presence(ROOM)).users] == ["cook"]
+
+
 async def test_who_subscribes_to_the_changes_is_told_first_who_is_there(serve: Serve) -> None:
     served = await serve(an_app(presence_listed=2))
     for name in ("cook", "waiter", "chef"):

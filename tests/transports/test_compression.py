@@ -92,6 +92,20 @@ async def test_answers_receipts_and_errors_are_read_by_who_compresses() -> None:
         assert (await client.closed()).code
 
 
+async def test_a_higher_level_makes_less_of_it() -> None:
+    text = " ".join(str(number * number % 9973) for number in range(3000))
+    sizes = []
+    for level in (1, 9):
+        async with serving(compressing_app(compression_level=level)) as served:
+            client = await compressing(served)
+            await client.subscribe("/topic/a")
+            before = client.read_bytes
+            await client.send("SEND", {"destination": "/topic/a"}, text)
+            assert (await client.message()).text == text
+            sizes.append(client.read_bytes - before)
+    assert sizes[1] < sizes[0] < len(text)
+
+
 @pytest.mark.parametrize("cut", [None, 100])
 async def test_a_bomb_ends_the_session_with_1009(cut: int | None) -> None:
     async with serving(compressing_app(max_message_bytes=5000)) as served:

@@ -384,14 +384,15 @@ class Registrations:
 
     async def _close_blocking(self, func: Callable[..., Any], /, *arguments: Any) -> Any:
         """Ends `def` dependencies with ``yield``: what was begun is ended, however full the pool is."""
-        if self._pool is None:
-            raise SessionClosedError("the application does not run")
-        return await self._pool.run_always(func, *arguments)
+        return await self._running_pool().run_always(func, *arguments)
 
     async def _run_blocking(self, func: Callable[..., Any], /, *arguments: Any) -> Any:
+        return await self._running_pool().run(func, *arguments)
+
+    def _running_pool(self) -> Pool:
         if self._pool is None:
             raise SessionClosedError("the application does not run")
-        return await self._pool.run(func, *arguments)
+        return self._pool
 
 
 def _needs_pattern(decorator: str, pattern: object) -> None:
