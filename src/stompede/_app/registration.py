@@ -53,14 +53,13 @@ class Registrations:
             settings.user_prefix,
             settings.temp_queue_prefix,
         )
+        guards = Guards(
+            run_blocking=self._run_blocking, close_blocking=self._close_blocking, overrides=self._overrides
+        )
         self._program = Program(
             Router(),
             Router(),
-            Guards(
-                run_blocking=self._run_blocking,
-                close_blocking=self._close_blocking,
-                overrides=self._overrides,
-            ),
+            guards,
             InterceptorChain(),
             ErrorHandlers(),
             SessionEvents(),
