@@ -184,8 +184,7 @@ class Registrations:
         return self.prefixes.canonical(pattern)
 
     def intercept(self, func: F) -> F:
-        """Puts a function around CONNECT, SUBSCRIBE, SEND, UNSUBSCRIBE and DISCONNECT, in the order of
-        registration.
+        """Puts a function around CONNECT, SUBSCRIBE, SEND, UNSUBSCRIBE and DISCONNECT, in the order of registration.
 
         ``(command, session)``: ``None`` lets the command pass; a changed command goes on instead; an `Answer`
         ends its way; `Problem` refuses. Annotate the first argument with the commands that it wants to see.
