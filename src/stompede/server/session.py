@@ -195,7 +195,7 @@ class Session(StompSession):
 
     def go_on(self) -> None:
         """Handles what came in meanwhile, unless something else keeps the session busy."""
-        if not self.busy and not self._processing and not self.closed:
+        if not (self.busy or self._processing or self.closed):
             self.process()
 
     # Answers out.
@@ -234,10 +234,13 @@ class Session(StompSession):
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Sends a MESSAGE on one subscription, directly."""
-        given = subscription.id if subscription.id_given else None
         message_id = self.node.hub.next_message_id()
-        ack = None if subscription.ack == "auto" else direct_ack(self, subscription, message_id)
-        frame = self.wire.send_message(message, message_id=message_id, subscription=given, ack=ack)
+        if subscription.ack == "auto" and message.destination == subscription.destination:
+            frame = subscription.template(self).encode(message_id, message)
+        else:
+            given = subscription.id if subscription.id_given else None
+            ack = None if subscription.ack == "auto" else direct_ack(self, subscription, message_id)
+            frame = self.wire.send_message(message, message_id=message_id, subscription=given, ack=ack)
         self.write_frame(frame, is_text(message.body))
 
     def deliver_to_user(self, message: Message) -> int:

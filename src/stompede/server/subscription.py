@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from stompede.messaging.destinations import Kind
 from stompede.server.topics import CohortKey
 from stompede.store import Position
+from stompede.wire.stomp import MessageTemplate
 
 if TYPE_CHECKING:
     from stompede.server.session import Session
@@ -39,8 +40,8 @@ class Subscription:
     """
 
     __slots__ = (
-        "ack", "automatic", "cohort", "destination", "guarded", "id", "id_given", "kind", "left_at", "prefetch",
-        "source", "suspended",
+        "_template", "ack", "automatic", "cohort", "destination", "guarded", "id", "id_given", "kind", "left_at",
+        "prefetch", "source", "suspended",
     )  # fmt: skip
 
     def __init__(
@@ -65,3 +66,14 @@ class Subscription:
         self.prefetch: int | None = None
         self.left_at: Position | None = None
         self.automatic = False
+        self._template: MessageTemplate | None = None
+
+    def template(self, session: Session) -> MessageTemplate:
+        """Makes the MESSAGE frames of what is sent on it directly."""
+        template = self._template
+        if template is None:
+            version = session.wire.version
+            assert version is not None
+            given = self.id if self.id_given else None
+            template = self._template = MessageTemplate(version, given, self.destination)
+        return template
