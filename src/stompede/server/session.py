@@ -248,8 +248,7 @@ class Session(StompSession):
         if self.user_subscriptions is None or self.closed:
             return 0
         found = self.user_subscriptions.get(message.destination, ())
-        subscriptions = [subscription for subscription in found if not subscription.suspended]
-        for subscription in subscriptions:
+        for subscription in (subscriptions := [each for each in found if not each.suspended]):
             self.deliver(subscription, message)
         return len(subscriptions)
 
