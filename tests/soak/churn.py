@@ -31,8 +31,8 @@ TOPICS = (
     "/topic/plain",
 )
 WILDCARDS = ("/topic/past/*", "/topic/#", "/topic/rooms/>", "/topic/members/*")
-QUEUES = ("/queue/work/a", "/queue/work/b", "/queue/short/a")
-HANDLERS = ("/app/echo", "/app/slow", "/app/blocking", "/app/fail", "/app/rooms/1/say", "/app/work/a")
+QUEUES = ("/queue/jobs/a", "/queue/jobs/b", "/queue/short/a")
+HANDLERS = ("/app/echo", "/app/slow", "/app/blocking", "/app/fail", "/app/rooms/1/say", "/app/jobs/a")
 ACKS = ("auto", "client", "client-individual")
 _questions = itertools.count()
 BODY = json.dumps({"text": "x" * 300})
@@ -127,7 +127,7 @@ async def leave(client: StompSocket, chance: random.Random) -> None:
     elif way == 1:
         await client.send("DISCONNECT")
     elif way == 2:  # within a frame
-        data = encode("SEND", {"destination": "/queue/work/a", "content-length": 5000}, b"x" * 5000)
+        data = encode("SEND", {"destination": "/queue/jobs/a", "content-length": 5000}, b"x" * 5000)
         await client.send_bytes(data[: chance.randrange(1, len(data))])
     elif way == 3 and isinstance(client, StompLine):  # with RST
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
@@ -178,7 +178,7 @@ async def consume(churn: Churn, chance: random.Random) -> None:
         await client.subscribe(
             chance.choice(QUEUES), "work", ack=mode, **{"prefetch-count": chance.randrange(1, 20)}
         )
-        await client.send("SEND", {"destination": "/queue/work/a"}, BODY)
+        await client.send("SEND", {"destination": "/queue/jobs/a"}, BODY)
         for _ in range(chance.randrange(20)):
             frame = await soon(client)
             if frame is None:
@@ -194,8 +194,8 @@ async def transact(churn: Churn, chance: random.Random) -> None:
     """Transactions: committed, aborted, spoilt, left open."""
     async with churn.session(chance) as client:
         await client.errors()
-        await client.subscribe("/queue/work/b", "work", ack="client-individual")
-        await client.send("SEND", {"destination": "/queue/work/b"}, BODY)
+        await client.subscribe("/queue/jobs/b", "work", ack="client-individual")
+        await client.send("SEND", {"destination": "/queue/jobs/b"}, BODY)
         for number in range(chance.randrange(1, 5)):
             name = {"transaction": f"t{number}"}
             await client.send("BEGIN", name)
@@ -260,9 +260,9 @@ async def vanish(churn: Churn, chance: random.Random) -> None:
             return
         await client.connect()
         await client.subscribe("/topic/plain")
-        await client.send("SUBSCRIBE", {"id": 1, "destination": "/queue/work/a", "ack": "client"})
+        await client.send("SUBSCRIBE", {"id": 1, "destination": "/queue/jobs/a", "ack": "client"})
         await client.send("BEGIN", {"transaction": "t"})
-        await client.request("SEND", {"destination": "/queue/work/b"}, BODY)
+        await client.request("SEND", {"destination": "/queue/jobs/b"}, BODY)
         if chance.random() < 0.3:
             await client.send("DISCONNECT")
             await client.receive()
@@ -280,7 +280,7 @@ async def wrap(churn: Churn, chance: random.Random) -> None:
     frames = [
         ("CONNECT", {"accept-version": "1.2", "host": "x"}, ""),
         ("SUBSCRIBE", {"id": 1, "destination": "/topic/plain"}, ""),
-        ("SUBSCRIBE", {"id": 2, "destination": "/queue/work/b", "ack": "client"}, ""),
+        ("SUBSCRIBE", {"id": 2, "destination": "/queue/jobs/b", "ack": "client"}, ""),
         ("BEGIN", {"transaction": "t"}, ""),
         ("SEND", {"destination": "/topic/plain"}, BODY),
     ]

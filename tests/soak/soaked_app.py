@@ -26,7 +26,7 @@ app.destination("/topic/rooms/{room}", presence=True, history=History(count=10))
 app.destination("/topic/flood/cut")
 app.destination("/topic/flood/newest", slow=Conflate())
 app.destination("/topic/flood/some", slow=DropOldest())
-app.destination("/queue/work/{name}", queue=Queue(max_deliveries=4, dead_letters="/queue/letters"))
+app.destination("/queue/jobs/{name}", queue=Queue(max_deliveries=4, dead_letters="/queue/letters"))
 app.destination("/queue/letters", queue=Queue(max_messages=200, full="drop-oldest"))
 app.destination("/queue/short/{name}", queue=Queue(max_messages=50, ttl_s=1))
 
@@ -70,7 +70,7 @@ async def say(room: str, body: Say, who: Principal | None) -> Say:
     return body
 
 
-@app.message("/work/{name}", publish="/queue/work/{name}")
+@app.message("/jobs/{name}", publish="/queue/jobs/{name}")
 def work(name: str, body: bytes) -> bytes:
     return body
 

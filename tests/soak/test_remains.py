@@ -72,10 +72,10 @@ async def find_clients(node: Soaked) -> None:
         await guest.subscribe("/topic/past/*", "wildcard")
         await guest.subscribe("/topic/plain", "plain", ack="client")
         await guest.subscribe("/temp-queue/answers", "answers")
-        await guest.subscribe("/queue/work/a", "work", ack="client", **{"prefetch-count": 1})
+        await guest.subscribe("/queue/jobs/a", "work", ack="client", **{"prefetch-count": 1})
         await guest.send("BEGIN", {"transaction": "t"})
         for _ in range(2):
-            await guest.request("SEND", {"destination": "/queue/work/a"}, "soup")
+            await guest.request("SEND", {"destination": "/queue/jobs/a"}, "soup")
         found = left(await node.snapshot(), fresh)
         assert [what for what in HELD if not names(found, what)] == [], found
         await node.leak("session")
