@@ -22,8 +22,8 @@ from stompede import Stompede
 from stompede._app.endpoints import SockJsCollector
 from stompede.cli._markdown import settings_markdown, table
 from stompede.messaging.problem import ERROR_CODES
-from stompede.server.disconnects import Disconnects
 from stompede.server.metrics import NodeCollector
+from stompede.server.session.disconnects import Disconnects
 from stompede.server.settings import Settings
 from stompede.wire.stomp.tables import RULES
 from stompede.wire.stomp.versions import ALL_VERSIONS

@@ -22,7 +22,7 @@ from stompede._app.listening import listen
 from stompede._app.serve import build_server
 from stompede._types import NO_HEADERS
 from stompede.server.node import Node
-from stompede.server.session import Session
+from stompede.server.session.session import Session
 from stompsocket import PATIENCE_S, StompSocket
 
 TRANSPORTS = ("picows", "asgi")

@@ -28,11 +28,11 @@ from stompede.messaging.commands import UnsubscribeCommand as UnsubscribeCommand
 from stompede.messaging.message import Message as Message
 from stompede.messaging.problem import Problem as Problem
 from stompede.messaging.session import StompSession as StompSession
-from stompede.server.connected import SessionReport as SessionReport
-from stompede.server.disconnects import Disconnect as Disconnect
-from stompede.server.policies import Conflate as Conflate
-from stompede.server.policies import Cut as Cut
-from stompede.server.policies import DropOldest as DropOldest
+from stompede.server.fanout.policies import Conflate as Conflate
+from stompede.server.fanout.policies import Cut as Cut
+from stompede.server.fanout.policies import DropOldest as DropOldest
+from stompede.server.session.connected import SessionReport as SessionReport
+from stompede.server.session.disconnects import Disconnect as Disconnect
 from stompede.server.settings import Settings as Settings
 from stompede.store import History as History
 from stompede.store import Queue as Queue

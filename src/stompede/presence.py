@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from stompede.server.presence_events import Counted as Counted
-from stompede.server.presence_events import Joined as Joined
-from stompede.server.presence_events import Left as Left
-from stompede.server.presence_events import Present as Present
-from stompede.server.presence_events import PresentUser as PresentUser
+from stompede.server.presence.events import Counted as Counted
+from stompede.server.presence.events import Joined as Joined
+from stompede.server.presence.events import Left as Left
+from stompede.server.presence.events import Present as Present
+from stompede.server.presence.events import PresentUser as PresentUser
 
 __all__ = ["Counted", "Joined", "Left", "PresenceEvent", "Present", "PresentUser"]
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from serving import Serve, Served, until
-from stompede.server.connected import SessionReport
+from stompede.server.session.connected import SessionReport
 
 SESSIONS = "/api/v1/sessions"
 

@@ -1,7 +1,7 @@
 import pytest
 
 from stompede.client.endings import ending, may_come_back, status_may_change
-from stompede.server.disconnects import Disconnects
+from stompede.server.session.disconnects import Disconnects
 
 
 @pytest.mark.parametrize("row", list(Disconnects), ids=lambda row: row.reason)

@@ -11,7 +11,7 @@ from certificates import self_signed
 from serving import Served, make_app, serving, until
 from stompede.client import Backoff, DialError, connect
 from stompede.errors import ConfigurationError, SessionClosedError
-from stompede.server.disconnects import Disconnects
+from stompede.server.session.disconnects import Disconnects
 
 
 def url_of(served: Served, scheme: str = "stomp") -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stompede.messaging.problem import ERROR_CODES
-from stompede.server.disconnects import Disconnects
+from stompede.server.session.disconnects import Disconnects
 from stompede.server.settings import Settings
 
 ROOT = Path(__file__).parents[2]

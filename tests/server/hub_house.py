@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from stompede.messaging.message import Message
-from stompede.server.hub import Hub
-from stompede.server.outbox import Outbox, OutboxCounters
-from stompede.server.policies import Cut, SlowPolicy
+from stompede.server.fanout.hub import Hub
+from stompede.server.fanout.outbox import Outbox, OutboxCounters
+from stompede.server.fanout.policies import Cut, SlowPolicy
 from stompede.transports.asgi import split_frames
 from stompede.transports.websocket import WEBSOCKET
 from stompede.wire.stomp import Version, escape, message_parts, message_without_subscription

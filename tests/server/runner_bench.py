@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stompede.server.running import HandlerRunner
+from stompede.server.handlers.running import HandlerRunner
 
 Outcome = tuple[Any, BaseException | None]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from serving import Serve, make_app
-from stompede.server.answers import MAX_WAITING, Answers
+from stompede.server.handlers.answers import MAX_WAITING, Answers
 
 
 class Loop:

@@ -6,7 +6,7 @@ import pytest
 from hub_house import PLAIN, House, Reader, house, single
 
 from stompede.messaging.message import Message
-from stompede.server.hub import FLUSH_BYTES
+from stompede.server.fanout.hub import FLUSH_BYTES
 from stompede.transports.asgi import split_frames
 from stompede.transports.websocket import WEBSOCKET
 from stompede.wire.stomp import Version

@@ -3,7 +3,7 @@
 from hub_house import House, Reader, house, single
 
 from stompede.messaging.message import Message
-from stompede.server.policies import Conflate, DropOldest
+from stompede.server.fanout.policies import Conflate, DropOldest
 from stompede.transports.websocket import WEBSOCKET
 from stompede.wire.stomp import Version
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stompede.messaging.message import Message
-from stompede.server.hub import Hub
-from stompede.server.outbox import Outbox, OutboxCounters
-from stompede.server.policies import Cut
+from stompede.server.fanout.hub import Hub
+from stompede.server.fanout.outbox import Outbox, OutboxCounters
+from stompede.server.fanout.policies import Cut
 from stompede.transports import WEBSOCKET
 from stompede.wire.stomp import Version
 

@@ -6,9 +6,9 @@ import pytest
 from hub_house import House, Reader, house
 
 from stompede.messaging.message import Message
-from stompede.server.hub import Hub
-from stompede.server.policies import Conflate, Cut, DropOldest
-from stompede.server.wildcards import WildcardTopics
+from stompede.server.fanout.hub import Hub
+from stompede.server.fanout.policies import Conflate, Cut, DropOldest
+from stompede.server.fanout.wildcards import WildcardTopics
 from stompede.transports.asgi import split_frames
 from stompsocket import Frame, Parser
 

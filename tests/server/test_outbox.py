@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from stompede.server.outbox import DEFAULT_POLICY, Offer, Outbox, OutboxCounters
-from stompede.server.policies import Conflate, Cut, DropOldest
+from stompede.server.fanout.outbox import DEFAULT_POLICY, Offer, Outbox, OutboxCounters
+from stompede.server.fanout.policies import Conflate, Cut, DropOldest
 
 
 class Socket:

@@ -7,7 +7,7 @@ import pytest
 
 from serving import until
 from stompede.messaging.problem import Problem
-from stompede.server.pool import Pool
+from stompede.server.handlers.pool import Pool
 
 
 @pytest.fixture

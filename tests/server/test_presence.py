@@ -14,9 +14,8 @@ from stompede.client import Client, Subscription
 from stompede.messaging.destinations import Prefixes
 from stompede.messaging.message import Message
 from stompede.registry import Counts, MemoryPresenceTable, Outcome
-from stompede.server import presence
-from stompede.server.presence import Presence
-from stompede.server.presence_events import Announcer
+from stompede.server.presence.events import Announcer
+from stompede.server.presence.presence import Presence, presence
 
 ROOM = "/topic/rooms/kitchen"
 ABOUT = "/topic/presence/rooms/kitchen"

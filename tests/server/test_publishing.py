@@ -14,12 +14,12 @@ from stompede.bus import Bus, MemoryBus
 from stompede.messaging.destinations import Kind, Prefixes
 from stompede.messaging.errors_to_client import ErrorHandlers
 from stompede.messaging.routing import Router
-from stompede.server.histories import Histories
-from stompede.server.hub import Hub
+from stompede.server.fanout.hub import Hub
+from stompede.server.fanout.publication import Publication
+from stompede.server.fanout.publishing import Publisher, PublisherStatistics
 from stompede.server.options import OptionsTable
 from stompede.server.problems import Problems
-from stompede.server.publication import Publication
-from stompede.server.publishing import Publisher, PublisherStatistics
+from stompede.server.recovery.histories import Histories
 from stompede.store import MemoryHistory
 
 

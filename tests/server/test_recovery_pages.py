@@ -1,7 +1,7 @@
 """Pieces of histories: where they are cut, and who shares them."""
 
 from stompede.messaging.message import Message
-from stompede.server.recovery_pages import Items, Pages, first_piece
+from stompede.server.recovery.pages import Items, Pages, first_piece
 from stompede.store import Kept, Position
 from stompede.transports.websocket import WEBSOCKET
 from stompede.wire.stomp import Version

@@ -6,8 +6,8 @@ from stompede.messaging.binding import bind_handler
 from stompede.messaging.destinations import Kind, Prefixes
 from stompede.messaging.guards import Guards
 from stompede.messaging.routing import Router
+from stompede.server.handlers.routes import Routes, RoutesStatistics, Served
 from stompede.server.options import OptionsTable
-from stompede.server.routes import Routes, RoutesStatistics, Served
 
 
 async def run_blocking(*_: Any) -> None:

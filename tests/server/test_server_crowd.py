@@ -10,7 +10,7 @@ import pytest
 
 from serving import Served, make_app, serving, until
 from stompede import Conflate, DropOldest, Stompede
-from stompede.server.session import Session
+from stompede.server.session.session import Session
 from stompline import StompLine
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]

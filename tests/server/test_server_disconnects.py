@@ -8,7 +8,7 @@ import pytest
 
 from serving import TRANSPORTS, Served, make_app, serving, until
 from stompede import AuthenticationError, Principal, Problem, Stompede
-from stompede.server.disconnects import Disconnects
+from stompede.server.session.disconnects import Disconnects
 from stompsocket import Frame, StompSocket, encode
 
 Scenario = Callable[[Served, StompSocket], Awaitable[object]]

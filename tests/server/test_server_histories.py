@@ -11,7 +11,7 @@ import pytest
 from serving import Serve, Served, make_app, until
 from stompede import BusError, ConfigurationError, DropOldest, History, Principal, Stompede
 from stompede.messaging.message import Message
-from stompede.server.publication import Publication
+from stompede.server.fanout.publication import Publication
 from stompede.store import MemoryHistory, Page, Position
 from stompsocket import Frame, StompSocket
 

@@ -4,7 +4,7 @@ import httpx
 import msgspec
 
 from serving import Serve, until
-from stompede.server.sessions import SessionsStatistics
+from stompede.server.session.sessions import SessionsStatistics
 
 
 async def test_publisher_routes_and_deadlines_are_counted_and_shown_as_metrics(serve: Serve) -> None:

@@ -47,9 +47,9 @@ KEPT_OBJECTS: Mapping[str, int] = {
     "stompede.auth.issuer.TokenIssuer": 1,  # made when it is first asked for
     "stompede._types.Principal": SETTINGS["token_cache"],
     "stompede.wire.stomp.head.Head": 2 * SETTINGS["head_cache"],
-    "stompede.server.topics.Shape": 1024,  # a cache
+    "stompede.server.fanout.topics.Shape": 1024,  # a cache
     "stompede.messaging.guards.Gate": 4096,  # of the remembered routes
-    "stompede.server.running._Carrier": 65,  # parked tasks
+    "stompede.server.handlers.running._Carrier": 65,  # parked tasks
     "stompede.transports.deflate.DeflateFraming": 8,  # one for each size of window
     "stompede.store.memory_history._Stream": SETTINGS["history_destinations"],
 }

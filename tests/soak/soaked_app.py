@@ -17,8 +17,8 @@ import msgspec
 from fastapi import Header, Response
 
 from stompede import Conflate, DropOldest, History, Principal, Problem, Queue, Stompede, StompSession
-from stompede.server.pool import THREAD_NAME
-from stompede.server.session import Session
+from stompede.server.handlers.pool import THREAD_NAME
+from stompede.server.session.session import Session
 
 app = Stompede()
 app.destination("/topic/past/{name}", history=History(count=50, size_bytes=64 * 1024))

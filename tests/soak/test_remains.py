@@ -28,7 +28,7 @@ HELD = (
     "stompede_temporary_queues", "stompede_topic_consumers", "stompede_transactions_open", "stompede_bus_channels",
     "stompede_presence_members", "stompede_presence_guests", "stompede_history_watched", "stompede_sockjs_sessions",
     "statistics.queues.consumed", "statistics.presence.table.entries", "sockjs.sessions", "routing.entries",
-    "types: 3 of stompede.server.session.Session", "open file descriptors",
+    "types: 3 of stompede.server.session.session.Session", "open file descriptors",
 )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ async def find_clients(node: Soaked) -> None:
     await nobody_there(node.http)
     found = left(await node.snapshot(), fresh)
     assert names(found, "stompede_queue_waiting is 2, and not 0 at most")
-    assert names(found, "types: 3 of stompede.server.session.Session, and not 0 at most")
+    assert names(found, "types: 3 of stompede.server.session.session.Session, and not 0 at most")
 
 
 @pytest.mark.parametrize("look", [find_leaks, find_clients])

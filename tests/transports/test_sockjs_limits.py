@@ -17,7 +17,7 @@ from sockjsserving import (
     service_of,
 )
 from stompede import Stompede
-from stompede.server.policies import Conflate
+from stompede.server.fanout.policies import Conflate
 from stompede.testing import ManualClock
 
 

@@ -22,12 +22,12 @@ from stompede.errors import ConfigurationError, SessionClosedError, StompedeErro
 from stompede.messaging.destinations import Kind
 from stompede.messaging.guards import Operation
 from stompede.registry import ClockedRoutes, MemoryPresenceTable, MemoryRoutingTable
-from stompede.server import connected
-from stompede.server.connected import SessionReport
+from stompede.server.fanout.publication import Publication
+from stompede.server.handlers.pool import Pool
 from stompede.server.node import Node
-from stompede.server.pool import Pool
-from stompede.server.presence_events import Present
-from stompede.server.publication import Publication
+from stompede.server.presence.events import Present
+from stompede.server.session import connected
+from stompede.server.session.connected import SessionReport
 from stompede.server.settings import Settings
 from stompede.transports import Receiver, Refusal, Rules, Transport, serve_asgi
 

@@ -19,12 +19,12 @@ from stompede.messaging.guards import Guards, Operation
 from stompede.messaging.interceptors import InterceptorChain
 from stompede.messaging.routing import Router
 from stompede.server.events import Moment, SessionEvents
+from stompede.server.fanout.policies import Cut, SlowPolicy
+from stompede.server.handlers.pool import Pool
+from stompede.server.handlers.routes import Served
 from stompede.server.options import DestinationOptions
-from stompede.server.policies import Cut, SlowPolicy
-from stompede.server.pool import Pool
-from stompede.server.presence_events import PRESENCE_TYPES
+from stompede.server.presence.events import PRESENCE_TYPES
 from stompede.server.program import Program
-from stompede.server.routes import Served
 from stompede.server.settings import Settings
 from stompede.store import History, Queue
 

@@ -22,8 +22,8 @@ from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 from stompede._app.listening import authority_of, listen
 from stompede._app.tcp import stop_listening
 from stompede.errors import ConfigurationError, StompedeError
+from stompede.server.handlers.pool import THREAD_NAME
 from stompede.server.logs import configure_logging
-from stompede.server.pool import THREAD_NAME
 from stompede.transports import Compressing, http_protocol, websocket_protocol
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from stompede._app.rest import Camel, ProblemRoute, operator, refusals
 from stompede.messaging.problem import Problem
-from stompede.server.connected import SessionReport
+from stompede.server.session.connected import SessionReport
 
 if TYPE_CHECKING:
     from stompede._app.application import Stompede

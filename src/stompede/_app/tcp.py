@@ -13,7 +13,7 @@ import structlog
 
 from stompede._app.listening import authority_of, listen
 from stompede.errors import ConfigurationError
-from stompede.server.disconnects import Disconnects
+from stompede.server.session.disconnects import Disconnects
 from stompede.transports import Refusal, listen_tcp
 from stompede.wire.stomp.encode import encode_error
 

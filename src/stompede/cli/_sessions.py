@@ -14,7 +14,7 @@ from rich.text import Text
 
 from stompede._app.sessions_rest import MOST_SESSIONS, Closed, SessionPage
 from stompede.cli._rest import ask
-from stompede.server.connected import SessionReport
+from stompede.server.session.connected import SessionReport
 
 sessions = typer.Typer(
     name="sessions", help="Who is connected to a running node, and closing sessions.", no_args_is_help=True

@@ -16,7 +16,7 @@ import msgspec
 from stompede.client.endings import Ending, ending
 from stompede.client.frames import Outgoing
 from stompede.client.link import Dialer, Link
-from stompede.server.disconnects import Disconnects
+from stompede.server.session.disconnects import Disconnects
 from stompede.wire import stomp
 
 AUTHORIZATION: Final = "Authorization"

@@ -1,7 +1,7 @@
 """Why a connection ended, and whether the client may come back.
 
 The server says it twice: in the ``reconnect`` header of the ERROR frame, where it could still send one, and
-by the close code, whose meaning stands in the table of `stompede.server.disconnects`. The header wins. Codes
+by the close code, whose meaning stands in the table of `stompede.server.session.disconnects`. The header wins. Codes
 outside of the table are read as RFC 6455 section 7.4 and the ranges of the table mean them, so that the
 client behaves well with other servers too.
 """
@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from stompede.errors import SessionClosedError
-from stompede.server.disconnects import Disconnect, Disconnects
+from stompede.server.session.disconnects import Disconnect, Disconnects
 
 ROWS: Final[dict[int, Disconnect]] = {row.code: row.value for row in Disconnects}
 

@@ -14,7 +14,7 @@ from stompede.transports.base import Refusal
 
 if TYPE_CHECKING:
     from stompede.server.node import Node
-    from stompede.server.session import Session
+    from stompede.server.session.session import Session
 
 # Seconds until it is worth while to try again: a full node stays full for longer than a crowd at its door.
 _SOON_S: Final = 1

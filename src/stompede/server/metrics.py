@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from stompede.server import history_metrics
+from stompede.server.recovery import history_metrics
 
 if TYPE_CHECKING:
     from stompede.server.node import Node

@@ -8,7 +8,7 @@ from typing import Final, final
 import msgspec
 
 from stompede.messaging.routing import Router
-from stompede.server.policies import Cut, SlowPolicy
+from stompede.server.fanout.policies import Cut, SlowPolicy
 from stompede.store import History, Queue
 
 _REMEMBERED: Final = 4096

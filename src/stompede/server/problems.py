@@ -20,7 +20,7 @@ from stompede.wire import stomp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stompede.server.session import Session
+    from stompede.server.session.session import Session
 
 log = structlog.get_logger("stompede.problem")
 _LOGGED_CHARS: Final = 200

@@ -13,8 +13,8 @@ from stompede.messaging.guards import Guards
 from stompede.messaging.interceptors import InterceptorChain
 from stompede.messaging.routing import Router
 from stompede.server.events import SessionEvents
+from stompede.server.handlers.routes import Served
 from stompede.server.options import DestinationOptions
-from stompede.server.routes import Served
 
 Authenticate = Callable[..., Principal | Awaitable[Principal]]
 

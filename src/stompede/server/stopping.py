@@ -7,7 +7,7 @@ import contextlib
 import math
 from typing import TYPE_CHECKING
 
-from stompede.server.disconnects import Disconnects
+from stompede.server.session.disconnects import Disconnects
 
 if TYPE_CHECKING:
     from stompede.server.node import Node

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final, final
 
 from stompede import Stompede
-from stompede.server.outbox import Offer, Outbox, OutboxCounters
+from stompede.server.fanout.outbox import Offer, Outbox, OutboxCounters
 from stompede.transports import Receiver, Refusal, Transport
 from stompede.transports.sockjs import SockJsOptions, SockJsService
 

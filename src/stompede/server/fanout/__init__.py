@@ -1,0 +1,1 @@
+"""From a publication to the sockets of its subscribers: ticks, cohorts, outboxes."""

@@ -1,0 +1,1 @@
+"""The application's handlers: found by routes, run in turn, answered for."""

@@ -1,0 +1,1 @@
+"""Who is on a destination, and who hears of it."""

@@ -1,0 +1,1 @@
+"""Point-to-point queues, their consumers, and what waits to be acknowledged."""

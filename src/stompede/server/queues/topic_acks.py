@@ -1,0 +1,218 @@
+"""Topics whose subscribers acknowledge.
+
+Such a subscription has a private, bounded queue behind the hub: it gets as many messages as its prefetch, and the rest
+waits, by the policy of the destination for slow subscribers. What it refuses comes again, ``max_deliveries`` times in
+all; then it is dropped, and counted. What waits, or is not acknowledged, ends with the subscription: a topic keeps
+nothing for those who are not there.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Hashable, Sequence
+from typing import TYPE_CHECKING, Final, final
+
+import msgspec
+
+from stompede.messaging.message import Message
+from stompede.server.fanout.policies import Conflate, Cut
+from stompede.server.queues.acks import Consumer, Delivered
+from stompede.server.session.subscription import Subscription
+
+if TYPE_CHECKING:
+    from stompede.server.session.session import Session
+
+
+_OVERHEAD: Final = 128  # bytes that a waiting message counts for besides its body
+
+
+class TopicAcksStatistics(msgspec.Struct, rename="camel"):
+    """What became of messages of topics that are acknowledged, on one node.
+
+    Attributes:
+        consumers: subscriptions to topics that acknowledge, now.
+        waiting: messages that wait for them now, because as many as their prefetch are unacknowledged.
+        delivered: messages delivered.
+        redelivered: of those, the ones that had been refused before.
+        acknowledged: messages acknowledged.
+        dropped: messages dropped: refused too often, or by the policy for slow subscribers.
+    """
+
+    consumers: int = 0
+    waiting: int = 0
+    delivered: int = 0
+    redelivered: int = 0
+    acknowledged: int = 0
+    dropped: int = 0
+
+
+class _Waiting(msgspec.Struct, frozen=True, gc=False):
+    id: str
+    message: Message
+    deliveries: int  # this one included
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.message.body) + _OVERHEAD
+
+
+@final
+class TopicConsumer(Consumer):
+    """A subscription to a topic that acknowledges. Also what the hub gives the topic's messages to.
+
+    Args:
+        session: whose it is.
+        subscription: with its mode and prefetch.
+    """
+
+    __slots__ = (
+        "_again",
+        "_counts",
+        "_fresh",
+        "_max_bytes",
+        "_max_deliveries",
+        "_overflown",
+        "_policy",
+        "_size_bytes",
+    )
+
+    def __init__(self, session: Session, subscription: Subscription) -> None:
+        super().__init__(session, subscription)
+        node = session.node
+        options = node.options.of(subscription.destination)
+        self._policy = options.slow
+        self._max_deliveries = options.queue.max_deliveries
+        self._max_bytes = node.settings.outbound_bytes
+        self._counts = node.topic_acks
+        self._again: deque[_Waiting] = deque()
+        self._fresh: OrderedDict[Hashable, _Waiting] = OrderedDict()
+        self._size_bytes = 0
+        self._overflown = False
+        self._counts.consumers += 1
+
+    # From the hub.
+
+    def take(self, message_id: str, message: Message) -> None:
+        """See `Listener`."""
+        key: Hashable = message_id
+        if isinstance(self._policy, Conflate):
+            key = (message.destination, message.headers.get(self._policy.by) if self._policy.by else None)
+        older = self._fresh.get(key)
+        waiting = _Waiting(message_id, message, 1)
+        more = waiting.size_bytes - (0 if older is None else older.size_bytes)
+        if self._size_bytes + more > self._max_bytes and not self._make_room(more, key):
+            return
+        if older is not None:
+            del self._fresh[key]
+        self._counts.waiting += older is None
+        self._size_bytes += more
+        self._fresh[key] = waiting
+        self.session.node.turns.add(self)
+
+    def _make_room(self, wanted: int, replaced: Hashable) -> bool:
+        """Drops the oldest waiting messages until one more fits; false where it must not be taken."""
+        if isinstance(self._policy, Cut):
+            self._overflown = True
+            self.session.node.turns.add(self)  # the hub must not be entered from here
+            return False
+        doomed = []
+        left = self._size_bytes
+        for key, one in self._fresh.items():
+            if left + wanted <= self._max_bytes:
+                break
+            if key != replaced:
+                doomed.append(key)
+                left -= one.size_bytes
+        for key in doomed:
+            del self._fresh[key]
+        self._size_bytes = left
+        self._counts.waiting -= len(doomed)
+        self._counts.dropped += len(doomed)
+        if self._size_bytes + wanted <= self._max_bytes:
+            return True
+        self._counts.dropped += 1
+        return False
+
+    # To the client.
+
+    def pump(self) -> None:
+        """See `Pumping`."""
+        if self._overflown and not self.gone:
+            self.session.overflow()
+        while not self.gone and self.credit > 0:
+            if self._again:
+                one = self._again.popleft()
+            elif self._fresh:
+                _, one = self._fresh.popitem(last=False)
+            else:
+                return
+            self._size_bytes -= one.size_bytes
+            self._counts.waiting -= 1
+            self._counts.delivered += 1
+            self._counts.redelivered += one.deliveries > 1
+            self.write(one.id, one.message, one.deliveries)
+
+    def ready(self) -> None:
+        """See `Consumer`."""
+        if not self.gone:
+            self.session.node.turns.add(self)
+
+    def acknowledged(self, messages: Sequence[Delivered]) -> Awaitable[None] | None:
+        """See `Consumer`."""
+        self.settled(messages)
+        return None
+
+    def settled(self, messages: Sequence[Delivered]) -> None:
+        """See `Consumer`."""
+        self._counts.acknowledged += len(messages)
+        self.ready()
+
+    def refused(self, messages: Sequence[Delivered]) -> Awaitable[None] | None:
+        """See `Consumer`."""
+        again = [each for each in messages if each.deliveries < self._max_deliveries and not self.gone]
+        self._counts.dropped += len(messages) - len(again)
+        self._counts.waiting += len(again)
+        for each in reversed(again):
+            waiting = _Waiting(each.id, each.message, each.deliveries + 1)
+            self._size_bytes += waiting.size_bytes
+            self._again.appendleft(waiting)
+        self.ready()
+        return None
+
+    def returned(self, messages: Sequence[Delivered]) -> None:
+        """See `Consumer`: nobody else has them to get."""
+
+    def drop(self, session: Session, subscription: Subscription) -> None:
+        """See `Source`."""
+        subscription.source = None
+        session.node.delivery.unlisten(session, subscription.destination, self, told=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """It ends, whether or not the hub has it."""
+        self.end()
+        self._counts.consumers -= 1
+        self._counts.waiting -= len(self._again) + len(self._fresh)
+        self._again.clear()
+        self._fresh.clear()
+
+
+def subscribe(session: Session, subscription: Subscription) -> Awaitable[None] | None:
+    """Lets a subscription to a topic get messages that it acknowledges; the awaitable ends when none is missed.
+
+    Raises:
+        Problem: ``unavailable``, beyond ``max_topics``.
+    """
+    consumer = TopicConsumer(session, subscription)
+    delivery = session.node.delivery
+    try:
+        ready = delivery.listen(session, subscription.destination, consumer)
+    except BaseException:
+        consumer.forget()
+        raise
+    if session.closed:
+        consumer.forget()
+        return None
+    subscription.source = consumer
+    delivery.told(session, subscription.destination)
+    return ready

@@ -1,0 +1,1 @@
+"""Histories, positions, and what a subscriber missed."""

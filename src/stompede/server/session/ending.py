@@ -1,0 +1,61 @@
+"""How a session ends: what its client is told, and what is cleared away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from stompede.server.session import subscribing
+from stompede.server.session.disconnects import Disconnect, Disconnects
+from stompede.wire import stomp
+
+if TYPE_CHECKING:
+    from stompede.server.session.session import Session
+
+log = structlog.get_logger("stompede.session")
+
+_OF_TRANSPORT: Final = {
+    row.code: row for row in (Disconnects.NOT_UTF8, Disconnects.NOT_TEXT, Disconnects.TOO_BIG)
+}
+
+
+def told(row: Disconnects) -> dict[str, str]:
+    """What the headers of an ERROR frame say of the end."""
+    return {"reconnect": "true" if row.reconnect else "false", "disconnect-reason": row.reason}
+
+
+def on_violation(session: Session, event: stomp.Violation) -> None:
+    """The client broke STOMP: says so and closes."""
+    row = Disconnects.LIMIT if event.code == "limit" else Disconnects.PROTOCOL
+    subscribing.drop_all(session)
+    headers = "\n".join(f"{name}:{value}" for name, value in told(row).items())
+    session.write_frame(event.error.replace(b"ERROR\n", f"ERROR\n{headers}\n".encode(), 1))
+    session.end(row.value, detail=event.detail)
+
+
+def on_broken(session: Session, code: int, reason: str) -> None:
+    """The client broke a rule of its transport, which names the close code."""
+    row = _OF_TRANSPORT.get(code, Disconnects.PROTOCOL)
+    if session.connected and not session.closed:
+        session.error_and_end(row, reason)
+    else:
+        session.end(row.value, detail=reason)
+
+
+def finish(session: Session, why: Disconnect, detail: str) -> None:
+    """Clears away what the node has of a session, and says in the log why it ended."""
+    session.closed = True
+    session.ended = why
+    session.reading_paused = False
+    node = session.node
+    node.unblocked(session)
+    node.deadlines.discard(session)
+    subscribing.drop_all(session)
+    node.session_ended(session, why)
+    principal = session.principal
+    log.info(
+        "session ended", session=session.id, why=why.reason, code=why.code, detail=detail or None,
+        lasted_s=round(node.now() - session.started, 3),
+        principal=principal.name if principal else None, address=session.client_address,
+    )  # fmt: skip

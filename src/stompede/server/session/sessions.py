@@ -1,0 +1,134 @@
+"""Who is on a node: sessions from the handshake until the socket is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, final
+
+import msgspec
+
+from stompede.server.session.disconnects import Disconnect
+
+if TYPE_CHECKING:
+    from stompede.server.session.session import Session
+    from stompede.server.session.telling import Teller
+
+
+class SessionsStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """What `Sessions.statistics` tells.
+
+    Attributes:
+        sessions: sessions now.
+        connections: sockets now, those that have not sent CONNECT and those that are closing included.
+        members: principals with a session here.
+        connected_total: sessions since the start.
+        connecting: sockets that have not sent CONNECT.
+        refused_total: handshakes refused because the node was full or stopping, or the address came too often.
+        ended: sessions that ended, by reason.
+    """
+
+    sessions: int
+    connections: int
+    members: int
+    connected_total: int
+    connecting: int
+    refused_total: int
+    ended: Mapping[str, int]
+
+
+@final
+class Sessions:
+    """The sessions of one node.
+
+    Args:
+        teller: tells listeners of starts and ends.
+
+    Attributes:
+        connected: those that got CONNECTED, by id.
+        users: those of each principal, by its name.
+        blocked: those whose socket takes no bytes now.
+        transports: those whose socket is there, whether they have sent CONNECT or not.
+        ends: how many ended, by reason.
+        connecting: how many have not got CONNECTED yet.
+    """
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+        self.connected: dict[str, Session] = {}
+        self.users: dict[str, dict[Session, None]] = {}
+        self.blocked: dict[Session, None] = {}
+        self.transports: dict[Session, None] = {}
+        self.ends: dict[str, int] = {}
+        self.connecting = 0
+        self._connected_total = 0
+        self._refused_total = 0
+        self._all_gone = asyncio.Event()
+        self._none_blocked = asyncio.Event()
+
+    def statistics(self) -> SessionsStatistics:
+        """Figures of now and since the start."""
+        return SessionsStatistics(
+            len(self.connected),
+            len(self.transports),
+            len(self.users),
+            self._connected_total,
+            self.connecting,
+            self._refused_total,
+            dict(self.ends),
+        )
+
+    def refused(self) -> None:
+        """A handshake was refused."""
+        self._refused_total += 1
+
+    def accepted(self, session: Session) -> None:
+        """A handshake was done; nothing was said yet."""
+        self.transports[session] = None
+        self.connecting += 1
+
+    def begun(self, session: Session) -> None:
+        """CONNECTED was sent."""
+        self.connected[session.id] = session
+        self._connected_total += 1
+        self.connecting -= 1
+        self._teller.tell("session-start", session)
+
+    def ended(self, session: Session, why: Disconnect) -> None:
+        """A session ended, for whatever reason; its socket may still be closing."""
+        self.ends[why.reason] = self.ends.get(why.reason, 0) + 1
+        principal = session.principal
+        if principal is not None:
+            theirs = self.users.get(principal.name)
+            if theirs is not None:
+                theirs.pop(session, None)
+                if not theirs:
+                    del self.users[principal.name]
+        if self.connected.pop(session.id, None) is not None:
+            self._teller.tell("session-end", session, why)
+        else:
+            self.connecting -= 1
+
+    def unblocked(self, session: Session) -> None:
+        """A session's socket takes bytes again, or the session has ended."""
+        self.blocked.pop(session, None)
+        if not self.blocked:
+            self._none_blocked.set()
+
+    def gone(self, session: Session) -> None:
+        """The socket of a session is gone."""
+        self.transports.pop(session, None)
+        if not self.transports:
+            self._all_gone.set()
+
+    async def wait_none_blocked(self) -> None:
+        """Waits until every socket takes bytes."""
+        self._none_blocked.clear()
+        if self.blocked:
+            await self._none_blocked.wait()
+
+    async def wait_all_gone(self) -> None:
+        """Waits until no socket is left."""
+        self._all_gone.clear()
+        if self.transports:
+            await self._all_gone.wait()
