@@ -3,7 +3,7 @@
 A member is on a destination while any of its sessions is subscribed to it, and for ``presence_grace_s`` afterwards: who
 reconnects, or loads a page anew, neither leaves nor joins. Sessions without a member are guests, who are counted.
 
-What goes to the table and comes from it is in `presence_reporting`, what subscribers are told in `presence_events`.
+What goes to the table and comes from it is in `reporting`, what subscribers are told in `events`.
 """
 
 from __future__ import annotations
