@@ -6,6 +6,7 @@ BIN := .venv/bin
 RIDERS ?= 200
 SOAK_S ?= 900
 PYTEST_ARGS ?= -m "not proof"
+WORKERS ?= 3
 
 PAGE := src/stompede/apps/console/static/index.html
 LOCKS := pyproject.toml uv.lock $(wildcard requirements/*.txt)
@@ -23,7 +24,7 @@ run: .venv/.run console ## a node and simulated riders, on http://localhost:8080
 	@$(BIN)/stompede demo --riders $(RIDERS)
 
 test: .venv/.dev console console-test client-test tests/asyncapi/node_modules tests/clients/sockjs/node_modules ## every test but the long ones
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 console-test: console/node_modules ## the tests of the page's own parts
 	@scripts/npm --prefix console test

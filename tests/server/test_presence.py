@@ -14,8 +14,9 @@ from stompede.client import Client, Subscription
 from stompede.messaging.destinations import Prefixes
 from stompede.messaging.message import Message
 from stompede.registry import Counts, MemoryPresenceTable, Outcome
+from stompede.server.presence import presence
 from stompede.server.presence.events import Announcer
-from stompede.server.presence.presence import Presence, presence
+from stompede.server.presence.presence import Presence
 
 ROOM = "/topic/rooms/kitchen"
 ABOUT = "/topic/presence/rooms/kitchen"
