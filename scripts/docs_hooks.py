@@ -19,7 +19,7 @@ from docs_states import state_diagram
 from prometheus_client.metrics_core import Metric
 
 from stompede import Stompede
-from stompede._app.endpoints import SockJsCollector
+from stompede._app.transport_metrics import TransportCollector
 from stompede.cli._markdown import settings_markdown, table
 from stompede.messaging.problem import ERROR_CODES
 from stompede.server.metrics import NodeCollector
@@ -76,7 +76,8 @@ async def _metric_families() -> list[Metric]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     app = Stompede(settings=Settings(jwt_secret=secrets.token_hex()))
     async with app.running():
-        return [*NodeCollector(lambda: app.node).collect(), *SockJsCollector(app._endpoints).collect()]
+        transports = TransportCollector(app._endpoints, app._compressing)
+        return [*NodeCollector(lambda: app.node).collect(), *transports.collect()]
 
 
 def benchmark_results() -> str:

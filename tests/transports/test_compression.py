@@ -5,6 +5,7 @@ import json
 import os
 import zlib
 
+import httpx
 import pytest
 from test_websocket_rules import frame
 from websockets.asyncio.client import connect
@@ -12,6 +13,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 
 from serving import Served, make_app, serving
 from stompede import Settings, Stompede
+from stompede.transports import CompressionStatistics
 from stompede.transports.websocket import WEBSOCKET
 from stompsocket import StompSocket, encode
 
@@ -90,6 +92,51 @@ async def test_answers_receipts_and_errors_are_read_by_who_compresses() -> None:
         await client.send("NONSENSE")
         assert (await client.error()).headers["disconnect-reason"] == "protocol-error"
         assert (await client.closed()).code
+
+
+def counted(served: Served) -> CompressionStatistics:
+    return served.app._compressing.statistics()
+
+
+async def test_what_is_compressed_is_counted_once_for_all_that_get_it_with_its_bytes_before_and_after() -> (
+    None
+):
+    async with serving(compressing_app()) as served:
+        clients = [await compressing(served) for _ in range(3)]
+        for client in clients:
+            await client.subscribe("/topic/a")
+        before, read = counted(served), clients[0].read_bytes
+        await served.app.publish("/topic/a", LONG)
+        await served.app.publish("/topic/a", b"short")
+        for client in clients:
+            assert [(await client.message()).body for _ in range(2)] == [LONG, b"short"]
+        after = counted(served)
+        assert (after.connections, after.frames - before.frames, after.plain - before.plain) == (3, 1, 1)
+        assert after.deflated - before.deflated == 1
+        assert after.payload_bytes - before.payload_bytes > len(LONG)
+        assert 0 < after.packed_bytes - before.packed_bytes < clients[0].read_bytes - read < len(LONG) / 10
+
+
+async def test_what_clients_compress_is_counted_and_so_are_the_bombs_that_were_refused() -> None:
+    async with serving(compressing_app(max_message_bytes=5000)) as served:
+        client = await compressing(served)
+        sent = encode("SEND", {"destination": "/topic/a"}, LONG)
+        payload = packed(sent)
+        await client.subscribe("/topic/a")
+        before = counted(served).inflated
+        await client.send_bytes(frame(1, payload[:9], fin=False, rsv=RSV1) + frame(0, payload[9:]))
+        assert (await client.message()).body == LONG
+        inflated = counted(served).inflated
+        assert (inflated.messages - before.messages, inflated.bombs) == (1, 0)
+        assert inflated.packed_bytes - before.packed_bytes == len(payload)
+        assert inflated.inflated_bytes - before.inflated_bytes == len(sent)
+        await client.send_bytes(frame(2, packed(b"\n" * 3_000_000), rsv=RSV1))
+        await served.ended("message-too-big")
+        async with httpx.AsyncClient(trust_env=False) as http:
+            text = (await http.get(f"{served.http}/metrics")).text
+        assert "stompede_decompression_bombs_total 1.0" in text
+        assert f"stompede_decompression_messages_total {float(inflated.messages)}" in text
+        assert "stompede_compression_connections_total 1.0" in text
 
 
 async def test_a_higher_level_makes_less_of_it() -> None:

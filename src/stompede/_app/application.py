@@ -11,7 +11,7 @@ from typing import Any, TypeVar, final
 import structlog
 from fastapi import FastAPI
 
-from stompede._app.endpoints import endpoints_of
+from stompede._app.endpoints import compressing_of, endpoints_of
 from stompede._app.http import install_routes
 from stompede._app.registration import Registrations
 from stompede._app.tcp import serving_tcp
@@ -74,6 +74,7 @@ class Stompede(Registrations):
             ) from None
         super().__init__(fastapi or FastAPI(title=title, version=version), own, title, version)
         self._endpoints = endpoints_of(own, self, self._rules)
+        self._compressing = compressing_of(own)
         self._node: Node | None = None
         self._issuer: TokenIssuer | None = None
         self._routing = ClockedRoutes(MemoryRoutingTable(), ttl_s=own.route_ttl_s, clock=time.time)

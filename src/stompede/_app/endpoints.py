@@ -1,27 +1,10 @@
-"""The endpoints of an application, made from its settings, and their figures."""
+"""The endpoints of an application, made from its settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final, final
-
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-
 from stompede.server.settings import Settings
-from stompede.transports import Acceptor, Rules
-from stompede.transports.sockjs import Endpoints, SockJsOptions, SockJsService, SockJsStatistics
-
-_GAUGES: Final[tuple[tuple[str, str, Callable[[SockJsStatistics], int]], ...]] = (
-    ("stompede_sockjs_sessions", "SockJS sessions over HTTP, by endpoint.", lambda s: s.sessions),
-    (
-        "stompede_sockjs_waiting",
-        "Of those, sessions with no request that waits for messages.",
-        lambda s: s.waiting,
-    ),
-    ("stompede_sockjs_websockets", "SockJS sessions over WebSocket, by endpoint.", lambda s: s.websockets),
-)
+from stompede.transports import Acceptor, Compressing, Rules
+from stompede.transports.sockjs import Endpoints, SockJsOptions, SockJsService
 
 
 def endpoints_of(settings: Settings, acceptor: Acceptor, rules: Rules) -> Endpoints:
@@ -44,22 +27,6 @@ def endpoints_of(settings: Settings, acceptor: Acceptor, rules: Rules) -> Endpoi
     )
 
 
-@final
-class SockJsCollector(Collector):
-    """Figures of the endpoints for Prometheus.
-
-    Args:
-        endpoints: whose.
-    """
-
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
-
-    def collect(self) -> Iterable[Metric]:
-        """Reads the figures of now."""
-        figures = [(service.path, service.statistics()) for service in self._endpoints]
-        for name, meaning, figure in _GAUGES:
-            family = GaugeMetricFamily(name, meaning, labels=["endpoint"])
-            for path, statistics in figures:
-                family.add_metric([path], figure(statistics))
-            yield family
+def compressing_of(settings: Settings) -> Compressing:
+    """Which of the endpoints compress, and how."""
+    return Compressing(settings.compression, settings.compression_min_bytes, settings.compression_level)

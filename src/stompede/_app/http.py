@@ -13,10 +13,10 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from stompede._app.catalogue_page import catalogue_page
-from stompede._app.endpoints import SockJsCollector
 from stompede._app.history_rest import history_router
 from stompede._app.presence_rest import presence_router
 from stompede._app.sessions_rest import sessions_router
+from stompede._app.transport_metrics import TransportCollector
 from stompede.errors import ConfigurationError
 from stompede.server.metrics import NodeCollector
 
@@ -64,7 +64,7 @@ def _router(app: Stompede) -> APIRouter:
     router = APIRouter()
     registry = CollectorRegistry()
     registry.register(NodeCollector(lambda: app._node))
-    registry.register(SockJsCollector(app._endpoints))
+    registry.register(TransportCollector(app._endpoints, app._compressing))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
 

@@ -24,7 +24,7 @@ from stompede._app.tcp import stop_listening
 from stompede.errors import ConfigurationError, StompedeError
 from stompede.server.handlers.pool import THREAD_NAME
 from stompede.server.logs import configure_logging
-from stompede.transports import Compressing, http_protocol, websocket_protocol
+from stompede.transports import http_protocol, websocket_protocol
 
 if TYPE_CHECKING:
     from stompede._app.application import Stompede
@@ -144,9 +144,7 @@ def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | N
     websocket = websocket_protocol(
         app._endpoints.websocket,
         rules=app._rules,
-        compressing=Compressing(
-            settings.compression, settings.compression_min_bytes, settings.compression_level
-        ),
+        compressing=app._compressing,
         max_message_bytes=settings.max_message_bytes,
         close_timeout_s=settings.close_timeout_s,
         fallback=AutoWebSocketsProtocol,

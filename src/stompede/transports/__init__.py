@@ -7,6 +7,7 @@ from stompede.transports.base import Receiver as Receiver
 from stompede.transports.base import Refusal as Refusal
 from stompede.transports.base import Transport as Transport
 from stompede.transports.deflate import Compressing as Compressing
+from stompede.transports.deflate import CompressionStatistics as CompressionStatistics
 from stompede.transports.handshake import Rules as Rules
 from stompede.transports.tcp import TCP as TCP
 from stompede.transports.tcp import listen_tcp as listen_tcp
@@ -15,6 +16,6 @@ from stompede.transports.uvicorn import http_protocol as http_protocol
 from stompede.transports.websocket import WEBSOCKET as WEBSOCKET
 
 __all__ = [
-    "TCP", "WEBSOCKET", "Acceptor", "Compressing", "Framing", "Receiver", "Refusal", "Rules", "Transport",
-    "http_protocol", "listen_tcp", "serve_asgi", "websocket_protocol",
+    "TCP", "WEBSOCKET", "Acceptor", "Compressing", "CompressionStatistics", "Framing", "Receiver", "Refusal",
+    "Rules", "Transport", "http_protocol", "listen_tcp", "serve_asgi", "websocket_protocol",
 ]  # fmt: skip

@@ -14,9 +14,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 
+from stompede.wire.websocket import InflateCounters
+
 
 class Compression(Protocol):
     """How frames are made that are more than a header and their payload."""
+
+    @property
+    def inflated(self) -> InflateCounters:
+        """Where what peers compressed is counted."""
+        ...
 
     def frame(self, payload: bytes, text: bool) -> bytes:
         """A whole frame; ``text`` says that the payload is valid UTF-8."""

@@ -170,11 +170,13 @@ class WebSocketConnection(WSListener):
         elif kind is WSMsgType.PONG:
             self.receiver.alive()
         else:
-            compressed = frame.rsv1 and self.framing.compression is not None
+            compression = self.framing.compression
+            compressed = frame.rsv1 and compression is not None
             if compressed:
                 rsv = frame.rsv2 or frame.rsv3
             if self._assembler is None:
-                self._assembler = MessageAssembler(self._max_message_bytes)
+                counters = None if compression is None else compression.inflated
+                self._assembler = MessageAssembler(self._max_message_bytes, counters)
             payload = frame.get_payload_as_bytes()
             message = self._assembler.frame(int(kind.value), payload, frame.fin, rsv, compressed)
             if message is not None:

@@ -9,12 +9,14 @@ from stompede.wire.websocket.assembly import check_close as check_close
 from stompede.wire.websocket.assembly import check_control as check_control
 from stompede.wire.websocket.assembly import encode_close as encode_close
 from stompede.wire.websocket.assembly import encode_header as encode_header
+from stompede.wire.websocket.deflate import InflateCounters as InflateCounters
 from stompede.wire.websocket.deflate import agree as agree
 from stompede.wire.websocket.deflate import deflate as deflate
 from stompede.wire.websocket.deflate import stored as stored
 
 __all__ = [
     "Complete",
+    "InflateCounters",
     "MessageAssembler",
     "WebSocketViolation",
     "agree",

@@ -14,7 +14,7 @@ from typing import Final, final
 import msgspec
 
 from stompede.errors import RemoteProtocolError
-from stompede.wire.websocket.deflate import Inflater
+from stompede.wire.websocket.deflate import InflateCounters, Inflater
 
 CONTINUATION: Final = 0x0
 TEXT: Final = 0x1
@@ -73,11 +73,13 @@ class MessageAssembler:
 
     Args:
         max_message_bytes: a longer message is refused with 1009 as soon as its fragments add up to more.
+        counters: where compressed messages are counted.
     """
 
-    __slots__ = ("_decode", "_fragments", "_inflater", "_max_message_bytes", "_text")
+    __slots__ = ("_counters", "_decode", "_fragments", "_inflater", "_max_message_bytes", "_text")
 
-    def __init__(self, max_message_bytes: int) -> None:
+    def __init__(self, max_message_bytes: int, counters: InflateCounters | None = None) -> None:
+        self._counters = counters
         self._max_message_bytes = max_message_bytes
         self._fragments: bytearray | None = None
         self._text = False
@@ -173,6 +175,12 @@ class MessageAssembler:
             inflated = inflater.inflate(payload, fin, room_bytes)
         except ValueError as error:
             raise WebSocketViolation(PROTOCOL_ERROR, str(error)) from None
+        counters = self._counters
+        if counters is not None:
+            counters.packed_bytes += len(payload)
+            counters.inflated_bytes += len(inflated or b"")
+            counters.messages += fin and inflated is not None
+            counters.bombs += inflated is None
         if inflated is None:
             raise self._too_big()
         return inflated

@@ -28,6 +28,22 @@ _MEMORY_LEVEL: Final = (
 )
 
 
+class InflateCounters(msgspec.Struct):
+    """What was decompressed; shared by many who do it.
+
+    Attributes:
+        messages: compressed messages that became whole.
+        packed_bytes: of the frames of compressed messages, whole or not.
+        inflated_bytes: what those became.
+        bombs: messages given up because they became more than a message may have.
+    """
+
+    messages: int = 0
+    packed_bytes: int = 0
+    inflated_bytes: int = 0
+    bombs: int = 0
+
+
 class Agreement(msgspec.Struct, frozen=True):
     """What was agreed on.
 
