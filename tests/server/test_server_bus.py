@@ -9,11 +9,12 @@ import pytest
 
 import stompede._app.application as application
 from serving import Serve, Served, make_app, until
-from stompede import BusError, Principal, Problem, Stompede
+from stompede import BusError, History, Principal, Problem, Stompede
 from stompede.bus import BusStatistics
 from stompede.errors import AccessError, AuthenticationError, LimitError
 from stompede.messaging.errors_to_client import ErrorHandlers
 from stompede.server.problems import Problems
+from stompsocket import StompSocket
 
 
 class RemoteBus:
@@ -78,6 +79,7 @@ async def bus(monkeypatch: pytest.MonkeyPatch) -> RemoteBus:
 
 def an_app() -> Stompede:
     app = make_app()
+    app.destination("/topic/kept", history=History(count=10))
 
     @app.message("/say", publish="/topic/said", reply=True)
     async def say(body: str) -> str:
@@ -131,6 +133,63 @@ async def test_the_receipt_of_a_subscribe_waits_until_the_bus_listens(served: Se
     assert (await client.message()).text == "x"
     await client.request("UNSUBSCRIBE", {"id": 1})
     assert bus.wanted == set()
+
+
+SUBSCRIPTIONS: list[tuple[str, str, dict[str, object]]] = [
+    ("/topic/a", "/topic/a", {}),
+    ("/topic/a", "/topic/a", {"ack": "client"}),
+    ("/topic/stocks.*", "/topic/stocks.*", {}),
+    ("/topic/stocks.*", "/topic/stocks.>", {}),
+    ("/topic/kept", "/topic/kept", {}),
+    ("/topic/kept", "/topic/kept", {"history-last": 5}),
+]
+
+
+async def wish(served: Served, client: StompSocket, destination: str, **headers: object) -> None:
+    """A SUBSCRIBE that has to wait for the bus."""
+    await client.send("SUBSCRIBE", {"id": 1, "destination": destination, "receipt": "r", **headers})
+    waiting = len(served.logged("refused")) + 1
+    other = await served.client()
+    await other.send("SEND", {"destination": "/app/unknown"})
+    await until(lambda: len(served.logged("refused")) == waiting)
+
+
+@pytest.mark.parametrize(("first", "second", "headers"), SUBSCRIPTIONS)
+async def test_a_second_subscriber_waits_for_what_the_bus_is_asked_for_the_first(
+    served: Served, bus: RemoteBus, first: str, second: str, headers: dict[str, object]
+) -> None:
+    one, two = await served.client(), await served.client()
+    bus.open.clear()
+    await wish(served, one, first)
+    await wish(served, two, second, **headers)
+    assert (one.frames, two.frames, bus.wanted) == ([], [], set())
+    one.drop()  # whoever waits for it, the wish goes on
+    await until(lambda: served.node.statistics().sessions == 3)
+    assert two.frames == []
+    bus.open.set()
+    assert (await two.frame()).headers["receipt-id"] == "r"
+    await served.app.publish(second.replace("*", "ibm").replace(">", "ibm"), "x")
+    assert (await two.message()).text == "x"
+
+
+@pytest.mark.parametrize(("first", "second", "headers"), SUBSCRIPTIONS)
+async def test_what_the_bus_refuses_the_first_subscriber_it_refuses_all_that_wait_and_the_next_one_asks_again(
+    served: Served, bus: RemoteBus, first: str, second: str, headers: dict[str, object]
+) -> None:
+    one, two = await served.client(), await served.client()
+    for client in (one, two):
+        await client.errors()
+    bus.open.clear()
+    await wish(served, one, first)
+    await wish(served, two, second, **headers)
+    bus.broken = True
+    bus.open.set()
+    for client in (one, two):
+        assert json.loads((await client.message()).body)["code"] == "unavailable"
+    assert served.node.statistics().hub.subscriptions == 0
+    bus.broken = False
+    await two.subscribe(second, 2, **headers)
+    assert len([channel for channel in bus.wanted if channel.startswith("/topic")]) == 1
 
 
 async def test_a_wildcard_waits_until_the_bus_listens_for_all_that_begins_as_it_does(

@@ -12,7 +12,7 @@ from stompede.messaging.problem import Problem
 from stompede.server.fanout.hub import Hub
 from stompede.server.fanout.publication import Publication
 from stompede.server.fanout.topics import CohortKey, Listener
-from stompede.server.fanout.wildcards import Wishes
+from stompede.server.fanout.wishes import Wishes
 from stompede.server.recovery.histories import Histories
 from stompede.server.recovery.pages import frames_for
 from stompede.server.session.sessions import Sessions
@@ -48,7 +48,7 @@ class Delivery:
         max_topics: int,
     ) -> None:
         self._prefixes = prefixes
-        self._wishes = Wishes(bus, prefixes.topic)
+        self._wishes = Wishes(bus, prefixes.topic, histories.spawn)
         self._hub = hub
         self._histories = histories
         self._sessions = sessions
@@ -77,7 +77,7 @@ class Delivery:
                 self._histories.forget(destination)
             return None
         if destination in self._hub:
-            return None
+            return self._wishes.still(destination)
         if len(self._hub) >= self._max_topics:
             self._histories.forget(destination)
             raise Problem("unavailable", "this node has no room for another destination (max_topics)")
@@ -129,6 +129,14 @@ class Delivery:
         if not session.closed:
             self._hub.listen(destination, listener)
         return ready
+
+    def listening(self, destination: str) -> Awaitable[None] | None:
+        """What ends when the bus listens for a destination that has a listener; ``None`` where it does.
+
+        Raises:
+            BusError: it does not.
+        """
+        return self._wishes.still(destination)
 
     def unlisten(self, session: Session, destination: str, listener: Listener, *, told: bool) -> None:
         """Takes a listener away; with ``told``, the application was told of its subscription."""

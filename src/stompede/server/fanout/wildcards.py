@@ -1,15 +1,12 @@
-"""The topics of a node that are wildcards: which of them a message is for, and what the bus is asked for them."""
+"""The topics of a node that are wildcards: which of them a message is for."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Final, final
 
-from stompede.bus import Bus
 from stompede.messaging.patterns import holds_wildcard
 from stompede.messaging.problem import Problem
-from stompede.messaging.wildcards import Wildcard, WildcardTrie
+from stompede.messaging.wildcards import WildcardTrie
 from stompede.server.fanout.topics import Topic
 from stompede.wire import stomp
 
@@ -92,40 +89,3 @@ class WildcardTopics:
                 self._known.clear()
             self._known[destination] = found
         return found
-
-
-@final
-class Wishes:
-    """What this node wants of the bus: destinations by name, and for wildcards all that begins as they do.
-
-    Args:
-        bus: the bus.
-        prefix: of topics.
-    """
-
-    __slots__ = ("_beginnings", "_bus", "_prefix")
-
-    def __init__(self, bus: Bus[Any], prefix: str) -> None:
-        self._bus = bus
-        self._prefix = prefix
-        self._beginnings: Counter[str] = Counter()  # `a.*` and `a.>` begin alike, and the bus does not count
-
-    def want(self, destination: str) -> Awaitable[None] | None:
-        """A destination or wildcard has its first subscriber here; see `Bus.want`."""
-        if not holds_wildcard(destination):
-            return self._bus.want(destination)
-        beginning = Wildcard.parse(destination, self._prefix).literal
-        ready = self._bus.want_prefix(beginning)
-        self._beginnings[beginning] += 1
-        return ready
-
-    def unwant(self, destination: str) -> None:
-        """It has none any more."""
-        if not holds_wildcard(destination):
-            self._bus.unwant(destination)
-            return
-        beginning = Wildcard.parse(destination, self._prefix).literal
-        self._beginnings[beginning] -= 1
-        if not self._beginnings[beginning]:
-            del self._beginnings[beginning]
-            self._bus.unwant_prefix(beginning)

@@ -117,9 +117,11 @@ class Recoverer:
     def _collect(self, recovery: Recovery) -> None:
         """Takes part in what is collected of its destination."""
         session, destination = recovery.session, recovery.destination
-        known, ready = self._histories.watch(destination), None
+        known = self._histories.watch(destination)
         collector = self._collectors.get(destination)
-        if collector is None:
+        if collector is not None:
+            ready = self._delivery.listening(destination)
+        else:
             collector = Collector(self, self._max_live_bytes)
             ready = self._delivery.listen(session, destination, collector)
             if session.closed:
