@@ -38,7 +38,7 @@ class RemoteBus:
         await self._wait()
         self.published += 1
         beginnings = tuple(one.removesuffix("...") for one in self.wanted if one.endswith("..."))
-        if channel in self.wanted or channel.startswith(beginnings) or item.principal is not None:
+        if channel in self.wanted or channel.startswith(beginnings):
             asyncio.get_running_loop().call_soon(self._deliver, item)
 
     def want(self, channel: str) -> Awaitable[None] | None:
@@ -133,6 +133,26 @@ async def test_the_receipt_of_a_subscribe_waits_until_the_bus_listens(served: Se
     assert (await client.message()).text == "x"
     await client.request("UNSUBSCRIBE", {"id": 1})
     assert bus.wanted == set()
+
+
+@pytest.mark.parametrize("destination", ["/user/queue/x", "/session/queue/x"])
+async def test_the_receipt_of_a_subscription_to_a_user_destination_waits_for_the_bus_and_says_what_it_refused(
+    served: Served, bus: RemoteBus, destination: str
+) -> None:
+    client = await served.member("cook")
+    bus.open.clear()
+    await wish(served, client, destination)
+    assert client.frames == []
+    bus.open.set()
+    assert (await client.frame()).headers["receipt-id"] == "r"
+    await client.request("UNSUBSCRIBE", {"id": 1})
+    assert bus.wanted == set()
+    bus.broken = True
+    await client.send("SUBSCRIBE", {"id": 1, "destination": destination, "receipt": "refused"})
+    await until(lambda: served.logged("refused", code="unavailable"))
+    bus.broken = False
+    await client.subscribe(destination, 1)
+    assert len(bus.wanted) == 1
 
 
 SUBSCRIPTIONS: list[tuple[str, str, dict[str, object]]] = [
@@ -251,6 +271,7 @@ async def test_user_destinations_go_through_the_bus(served: Served, bus: RemoteB
     client = await served.member("cook")
     await client.subscribe("/user/queue/x", 1)
     await client.subscribe("/session/queue/x", 2)
+    assert bus.wanted == {"/user/cook", f"/session/{client.session}"}
     await served.app.send_to_user("cook", "/queue/x", "to the member")
     await served.app.send_to_session(client.session, "/queue/x", "to the session")
     assert [(await client.message()).text for _ in range(2)] == ["to the member", "to the session"]

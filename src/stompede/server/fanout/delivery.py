@@ -12,6 +12,7 @@ from stompede.messaging.problem import Problem
 from stompede.server.fanout.hub import Hub
 from stompede.server.fanout.publication import Publication
 from stompede.server.fanout.topics import CohortKey, Listener
+from stompede.server.fanout.user_channels import UserChannels
 from stompede.server.fanout.wishes import Wishes
 from stompede.server.recovery.histories import Histories
 from stompede.server.recovery.pages import frames_for
@@ -35,6 +36,9 @@ class Delivery:
         sessions: who gets what is for sessions and members.
         teller: tells of subscriptions.
         max_topics: destinations that may have subscribers here.
+
+    Attributes:
+        user_channels: what the bus is asked for user destinations.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Delivery:
     ) -> None:
         self._prefixes = prefixes
         self._wishes = Wishes(bus, prefixes.topic, histories.spawn)
+        self.user_channels = UserChannels(prefixes, self._wishes)
         self._hub = hub
         self._histories = histories
         self._sessions = sessions

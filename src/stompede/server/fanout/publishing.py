@@ -18,6 +18,7 @@ from stompede.messaging.destinations import Kind, Prefixes, check_destination
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.server.fanout.publication import Publication
+from stompede.server.fanout.user_channels import user_channel
 from stompede.server.options import OptionsTable
 from stompede.server.problems import Problems
 from stompede.server.recovery.histories import Histories
@@ -154,7 +155,8 @@ class Publisher:
             raise Problem("invalid-destination", f"{destination!r} does not begin with a slash")
         body, content_type = codecs.encode(value)
         self._sent_to_users += 1
-        return self._bus.publish(full, Publication(Message(full, body, content_type, headers), principal))
+        publication = Publication(Message(full, body, content_type, headers), principal)
+        return self._bus.publish(user_channel(self._prefixes, kind, principal), publication)
 
     def publish_threadsafe(self, destination: str, value: Any) -> None:
         """Publishes from another thread. Does not wait; what the bus refuses later is logged.

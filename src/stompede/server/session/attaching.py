@@ -42,6 +42,29 @@ def attach(session: Session, subscription: Subscription, head: stomp.Head | None
     return attached if presence is None else presence.attached(session, subscription, attached)
 
 
+def attach_user(session: Session, subscription: Subscription) -> Attached:
+    """Lets a subscription to a user destination get messages.
+
+    Raises:
+        BusError: the bus does not listen for it.
+    """
+    ready = session.node.delivery.user_channels.enter(session, subscription.kind)
+    if session.user_subscriptions is None:
+        session.user_subscriptions = {}
+    session.user_subscriptions.setdefault(subscription.destination, []).append(subscription)
+    return NO_HEADERS if ready is None else _say_later(NO_HEADERS, ready)
+
+
+def detach_user(session: Session, subscription: Subscription) -> None:
+    """It gets none any more."""
+    assert session.user_subscriptions is not None
+    of_destination = session.user_subscriptions[subscription.destination]
+    of_destination.remove(subscription)
+    if not of_destination:
+        del session.user_subscriptions[subscription.destination]
+    session.node.delivery.user_channels.leave(session, subscription.kind)
+
+
 def _attach(session: Session, subscription: Subscription, head: stomp.Head | None) -> Attached:
     node = session.node
     if keeps_history(session, subscription):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from stompede._types import Principal
 from stompede.auth import KeyUnknown
@@ -19,13 +19,15 @@ from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.server.handlers.routes import Route
 from stompede.server.session import credentials, transactions
-from stompede.server.session.attaching import answered, attach
+from stompede.server.session.attaching import answered, attach, attach_user, detach_user
 from stompede.server.session.disconnects import Disconnects
 from stompede.server.session.subscription import Subscription
 from stompede.wire import stomp
 
 if TYPE_CHECKING:
     from stompede.server.session.session import Session
+
+_OF_USERS: Final = (Kind.SESSION, Kind.USER)
 
 
 def on_subscribe(session: Session, event: stomp.Subscribe) -> None:
@@ -184,18 +186,12 @@ def _subscription(event: stomp.Subscribe, destination: str, kind: Kind, *, guard
 def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
     """The subscription stands; the RECEIPT follows when the bus listens for it."""
     subscription = _subscription(event, route.destination, route.kind, guarded=route.gate is not None)
-    if route.kind in (Kind.SESSION, Kind.USER):
-        session.subscriptions[event.id] = subscription
-        if session.user_subscriptions is None:
-            session.user_subscriptions = {}
-        session.user_subscriptions.setdefault(route.destination, []).append(subscription)
-        if subscription.guarded:
-            renewed(session)
-        session.receipt(event.head)
-        return
     if route.kind is Kind.TEMP:
         retire(session, route.destination)
-    attached = attach(session, subscription, event.head)
+    if route.kind in _OF_USERS:
+        attached = attach_user(session, subscription)
+    else:
+        attached = attach(session, subscription, event.head)
     if session.closed:
         return
     session.subscriptions[event.id] = subscription
@@ -266,12 +262,8 @@ def retire(session: Session, destination: str) -> None:
 def _drop(session: Session, subscription: Subscription) -> None:
     if session.subscriptions.pop(subscription.id, None) is None:
         return
-    if subscription.kind in (Kind.SESSION, Kind.USER):
-        assert session.user_subscriptions is not None
-        of_destination = session.user_subscriptions[subscription.destination]
-        of_destination.remove(subscription)
-        if not of_destination:
-            del session.user_subscriptions[subscription.destination]
+    if subscription.kind in _OF_USERS:
+        detach_user(session, subscription)
     elif subscription.source is not None:
         subscription.source.drop(session, subscription)
     if session.node.presence is not None:
@@ -348,7 +340,7 @@ def _resume(session: Session, subscription: Subscription) -> None:
             return
         if error is None:
             subscription.suspended = False
-            if subscription.kind not in (Kind.SESSION, Kind.USER):
+            if subscription.kind not in _OF_USERS:
                 _attach_again(session, subscription)
         elif isinstance(error, (Problem, AuthenticationError)):
             session.node.problems.tell(session, error, subscription.destination)
