@@ -351,7 +351,7 @@ static void readable(struct connection *c)
         keep(&c->unread, &c->unread_bytes, &c->unread_room, incoming + done, have - done);
 }
 
-void pump(int timeout_ms)
+int pump(int timeout_ms)
 {
     struct epoll_event events[512];
     int n = epoll_wait(loop, events, 512, timeout_ms);
@@ -362,4 +362,5 @@ void pump(int timeout_ms)
         if (c->state != GONE && events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
             readable(c);
     }
+    return n;
 }

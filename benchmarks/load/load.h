@@ -88,7 +88,7 @@ struct connection *dial(int number, enum role role);
 void send_bytes(struct connection *c, const void *bytes, size_t length);
 void publish(struct connection *c, uint64_t departure_ns);
 void send_heart_beat(struct connection *c);
-void pump(int timeout_ms);
+int pump(int timeout_ms);                   /* returns on how many connections something happened */
 
 /* script.c */
 struct frame frame_make(const char *script, int number);

@@ -51,6 +51,7 @@ from stompede.server.queues.topic_acks import TopicAcksStatistics
 from stompede.server.recovery.histories import Histories
 from stompede.server.recovery.losses import Losses
 from stompede.server.recovery.recovery import Recoverer
+from stompede.server.session.beating import HeartBeats
 from stompede.server.session.session import Session
 from stompede.server.session.sessions import Sessions
 from stompede.server.session.telling import Teller
@@ -129,6 +130,7 @@ class Node:
         self.head_cache = stomp.HeadCache(settings.head_cache)
         self.outbox_counters = OutboxCounters()
         self.deadlines = Deadlines()
+        self.heart_beats = HeartBeats(self)
         self.answers = Answers(self.call_soon)
         self.hub = Hub(
             self.call_soon,

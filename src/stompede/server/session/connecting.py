@@ -88,10 +88,11 @@ def _welcome(session: Session, event: stomp.Connect) -> None:
         )
         return
     principal = session.principal
+    now = node.now()
     frame = session.wire.send_connected(
         session=session.id,
         user_name=None if principal is None else principal.name,
-        now=node.now(),
+        now=now,
         tolerance=node.settings.heart_beat_tolerance,
     )
     assert session.wire.version is not None
@@ -99,7 +100,8 @@ def _welcome(session: Session, event: stomp.Connect) -> None:
     session.connected = True
     session.write_frame(frame)
     node.session_connected(session)
-    session.look_again(node.now() + 3600)
+    node.heart_beats.begin(session, now)
+    session.look_again(now + 3600)
 
 
 def _refuse(session: Session, event: stomp.Connect, error: BaseException) -> None:

@@ -51,6 +51,7 @@ def finish(session: Session, why: Disconnect, detail: str) -> None:
     node = session.node
     node.unblocked(session)
     node.deadlines.discard(session)
+    node.heart_beats.end(session)
     subscribing.drop_all(session)
     node.session_ended(session, why)
     principal = session.principal

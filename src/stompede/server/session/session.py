@@ -45,6 +45,7 @@ from stompede.wire import stomp
 
 if TYPE_CHECKING:
     from stompede.server.node import Node
+    from stompede.server.session.beating import Rhythm
 
 log = structlog.get_logger("stompede.session")
 
@@ -56,8 +57,8 @@ class Session(StompSession):
     __slots__ = (
         "_answers", "_processing", "answered", "asked", "bucket", "busy", "closed", "connected",
         "credentials_deadline", "doing", "ended", "generation", "inflow", "last_seen", "ledger", "node", "outbox",
-        "proof", "rate", "reading_paused", "slowed_until", "started", "subscriptions", "temporary", "told_of_errors",
-        "transactions", "transport", "user_subscriptions", "wire",
+        "proof", "rate", "reading_paused", "rhythm", "slowed_until", "started", "subscriptions", "temporary",
+        "told_of_errors", "transactions", "transport", "user_subscriptions", "wire",
     )  # fmt: skip
 
     def __init__(self, node: Node, transport: Transport, session_id: str) -> None:
@@ -78,10 +79,9 @@ class Session(StompSession):
         self.ledger: Ledger | None = None
         self.transactions: dict[str, transactions.Transaction] | None = None
         self.temporary: Own | None = None
-        self.connected = False
-        self.closed = False
+        self.connected = self.closed = False
         self.ended: Disconnect | None = None
-        self.busy = False
+        self.busy = self._processing = False
         self.doing: tuple[Any, ...] | None = None
         self.reading_paused = False
         self.told_of_errors = False
@@ -89,10 +89,10 @@ class Session(StompSession):
         self.proof: str | None = None
         self.generation = node.verifier.generation
         self.rate: TokenBucket | None = None
+        self.rhythm: Rhythm | None = None
         self.inflow = node.admission.inflow()
         self.slowed_until: float | None = None
         self.started = self.last_seen = self.asked = self.answered = node.now()
-        self._processing = False
         self._answers: list[bytes] | None = None
         self.bucket = 0
         node.deadlines.add(self, self.started + node.settings.connect_timeout_s)

@@ -1,5 +1,5 @@
-"""Signs of life, both ways: heart-beats where they were agreed on, WebSocket pings where they are late or were not
-agreed on; and what has come of a message that is not whole yet.
+"""Signs of life of clients: heart-beats where they were agreed on, answers to WebSocket pings where they are late or
+were not agreed on; and what has come of a message that is not whole yet.
 
 A browser runs the timers of a background tab once a minute, so the heart-beats that its page promised do not come; but
 it answers pings by itself. So a client whose heart-beats are late is asked, once in a silence, and its answer counts as
@@ -8,53 +8,32 @@ one for as long as ``heart_beat_grace_s``; a page that hangs is not kept for eve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stompede.server.deadlines import RESOLUTION_S
 from stompede.server.session.disconnects import Disconnects
-from stompede.transports.base import Framing
-from stompede.wire import stomp
 
 if TYPE_CHECKING:
     from stompede.server.session.session import Session
 
-_BEATS: Final[dict[Framing, bytes]] = {}  # there are as many framings as kinds of transports
-
 
 def check(session: Session, now: float) -> None:
-    """Sends the heart-beat that is due, and ends a session whose client is silent for too long."""
-    for due in session.wire.on_deadline(now + RESOLUTION_S):  # rather a little early than late
-        if due is stomp.Deadline.SEND_HEART_BEAT:
-            _beat(session, now)
-        elif session.transport.progressed():
-            session.last_seen = now
-            session.wire.note_heard(now)
-        else:
+    """Asks a client that is silent, and ends the session of one that is silent for too long."""
+    if session.reading_paused:
+        return  # the silence is our own doing
+    if not session.wire.patience_s:
+        _check_idle(session, now)
+        return
+    silent_at = session.wire.silent_at()
+    if silent_at is not None and now + RESOLUTION_S >= silent_at:  # rather a little early than late
+        if not session.transport.progressed():
             session.error_and_end(
                 Disconnects.HEART_BEAT_MISSED, "the heart-beats that CONNECT promised did not come"
             )
             return
-    if not session.reading_paused:  # else the silence is our own doing
-        if session.wire.patience_s:
-            _doubt(session, now)
-        else:
-            _check_idle(session, now)
-
-
-def _beat(session: Session, now: float) -> None:
-    """Writes a heart-beat, whose bytes are made once for each framing: at 100,000 sessions it happens 10,000 times a
-    second.
-    """
-    node = session.node
-    node.heart_beats_out += 1
-    beat = session.wire.send_heart_beat(now)
-    if not session.outbox.blocked:  # what waits there is a sign of life already
-        framing = session.transport.framing
-        framed = _BEATS.get(framing)
-        if framed is None:
-            framed = _BEATS[framing] = framing.header(len(beat), True) + beat
-        node.bytes_out += len(framed)
-        session.outbox.write(framed)
+        session.last_seen = now
+        session.wire.note_heard(now)
+    _doubt(session, now)
 
 
 def _doubt(session: Session, now: float) -> None:
@@ -109,15 +88,13 @@ def next_deadline(session: Session, now: float) -> float:
 
 def _next_sign(session: Session, now: float) -> float:
     half_idle = session.node.settings.idle_timeout_s / 2
-    wire = session.wire
-    beat = wire.next_deadline()
-    if not wire.patience_s:
-        when = max(session.last_seen, session.answered, now - half_idle / 2) + half_idle
-    else:
-        when = now + half_idle
-        doubt = None if session.reading_paused else _doubtful_at(session)
-        if doubt is not None and doubt < when:
-            when = doubt
-    if beat is not None and beat - RESOLUTION_S < when:
-        when = beat - RESOLUTION_S
+    if not session.wire.patience_s:
+        return max(session.last_seen, session.answered, now - half_idle / 2) + half_idle
+    when = now + half_idle
+    doubt = None if session.reading_paused else _doubtful_at(session)
+    if doubt is not None and doubt < when:
+        when = doubt
+    silent_at = session.wire.silent_at()
+    if silent_at is not None and silent_at - RESOLUTION_S < when:
+        when = silent_at - RESOLUTION_S
     return when

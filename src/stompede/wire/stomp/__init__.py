@@ -33,6 +33,7 @@ from stompede.wire.stomp.events import Subscribe as Subscribe
 from stompede.wire.stomp.events import Unsubscribe as Unsubscribe
 from stompede.wire.stomp.events import Violation as Violation
 from stompede.wire.stomp.head import Head as Head
+from stompede.wire.stomp.heartbeat import BEAT as BEAT
 from stompede.wire.stomp.heartbeat import NO_HEART_BEAT as NO_HEART_BEAT
 from stompede.wire.stomp.heartbeat import HeartBeat as HeartBeat
 from stompede.wire.stomp.limits import Limits as Limits
@@ -45,6 +46,7 @@ from stompede.wire.stomp.versions import Version as Version
 
 __all__ = [
     "ALL_VERSIONS",
+    "BEAT",
     "NO_HEART_BEAT",
     "TRANSITIONS",
     "Abort",

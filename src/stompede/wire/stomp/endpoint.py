@@ -5,7 +5,14 @@ from __future__ import annotations
 from stompede.errors import LocalProtocolError
 from stompede.wire.stomp.cache import HeadCache
 from stompede.wire.stomp.events import Deadline
-from stompede.wire.stomp.heartbeat import TOLERANCE_FACTOR, HeartBeat, beat_after, negotiate, patience
+from stompede.wire.stomp.heartbeat import (
+    BEAT,
+    TOLERANCE_FACTOR,
+    HeartBeat,
+    beat_after,
+    negotiate,
+    patience,
+)
 from stompede.wire.stomp.limits import Limits
 from stompede.wire.stomp.parser import FrameDecoder
 from stompede.wire.stomp.states import State, legal_commands, next_state
@@ -22,15 +29,16 @@ class Endpoint(FrameDecoder):
     Time is passed in, in seconds of any one monotonic clock.
 
     Attributes:
+        beat_after_s: how long after the last one our next beat should be written; 0 where there are none.
         patience_s: how long the peer may be silent, as it promised to beat; 0 where it did not.
     """
 
-    __slots__ = ("_beat_after_s", "_heard", "_heart_beat", "_sent", "_suspended", "patience_s")
+    __slots__ = ("_heard", "_heart_beat", "_sent", "_suspended", "beat_after_s", "patience_s")
 
     def __init__(self, side: Side, limits: Limits, heart_beat: HeartBeat, cache: HeadCache | None) -> None:
         super().__init__(side, limits, cache)
         self._heart_beat = heart_beat
-        self._beat_after_s = 0.0
+        self.beat_after_s = 0.0
         self.patience_s = 0.0
         self._heard = 0.0
         self._sent = 0.0
@@ -50,10 +58,11 @@ class Endpoint(FrameDecoder):
             self._data = data
 
     def _feed_more(self, data: bytes) -> None:
-        if self.state in (State.CONNECTED, State.CONNECTING, State.OPEN):
-            self.feed(data)
-        else:
+        # After DISCONNECT the client says nothing more, but the server still does.
+        if self.state is State.CLOSING or (self.state is State.DISCONNECTING and self._side is Side.SERVER):
             self.forget()
+        else:
+            self.feed(data)
 
     def _cross(self, command: str) -> None:
         """A frame of ours goes out.
@@ -74,7 +83,7 @@ class Endpoint(FrameDecoder):
 
     def _agree(self, theirs: HeartBeat, now: float, tolerance: float = TOLERANCE_FACTOR) -> None:
         beats_s, peer_beats_s = negotiate(self._heart_beat, theirs)
-        self._beat_after_s = beat_after(beats_s)
+        self.beat_after_s = beat_after(beats_s)
         self.patience_s = patience(peer_beats_s, tolerance)
         self._heard = self._sent = now
 
@@ -88,7 +97,7 @@ class Endpoint(FrameDecoder):
         if self.state not in _BEATING:
             raise LocalProtocolError(f"no heart-beats while the session is {self.state.value}")
         self._sent = now
-        return b"\n"
+        return BEAT
 
     def note_sent(self, now: float) -> None:
         """Anything that was written counts as our heart-beat."""
@@ -111,11 +120,19 @@ class Endpoint(FrameDecoder):
         """When to call `on_deadline`; ``None`` for never. Traffic only moves it to a later time."""
         if self.state not in _BEATING:
             return None
-        beat = self._sent + self._beat_after_s if self._beat_after_s else None
-        if not self.patience_s or self._suspended or self.state is not State.CONNECTED:
+        beat = self._sent + self.beat_after_s if self.beat_after_s else None
+        silence = self.silent_at()
+        if silence is None:
             return beat
-        silence = self._heard + self.patience_s
         return silence if beat is None or silence < beat else beat
+
+    def silent_at(self) -> float | None:
+        """When the peer counts as gone if nothing comes; ``None`` for never. One part of `next_deadline`, for who sees
+        to our own beats in another way.
+        """
+        if not self.patience_s or self._suspended or self.state is not State.CONNECTED:
+            return None
+        return self._heard + self.patience_s
 
     def on_deadline(self, now: float) -> tuple[Deadline, ...]:
         """What is due. May be called at any time.
@@ -126,9 +143,9 @@ class Endpoint(FrameDecoder):
         """
         if self.state not in _BEATING:
             return ()
-        watched = self.patience_s and not self._suspended and self.state is State.CONNECTED
-        if watched and now >= self._heard + self.patience_s:
+        silence = self.silent_at()
+        if silence is not None and now >= silence:
             return (Deadline.PEER_SILENT,)
-        if self._beat_after_s and now >= self._sent + self._beat_after_s:
+        if self.beat_after_s and now >= self._sent + self.beat_after_s:
             return _BEAT
         return ()

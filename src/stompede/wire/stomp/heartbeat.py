@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+BEAT: Final = b"\n"
 MAX_MS: Final = 2**31 - 1  # some 24 days; what is longer is a mistake of the peer
 
 TOLERANCE_FACTOR: Final = 2.0
