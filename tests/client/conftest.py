@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from client_house import house as house
 from stomp_peer import Peer
 
 from serving import serve as serve

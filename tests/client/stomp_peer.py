@@ -103,6 +103,8 @@ class Conversation(WSListener):
             case stomp.Send():
                 if self.allowed(event.head):
                     self.send(event)
+            case stomp.Begin() | stomp.Commit() | stomp.Abort():
+                self.receipt(event.head)
 
     def connect(self, event: stomp.Connect) -> None:
         refusal = self.peer.refuse_connect
@@ -168,7 +170,7 @@ class Conversation(WSListener):
                 self.write(self.wire.send_message(message, message_id=f"m{self.messages}", subscription=name))
 
     def receipt(self, head: stomp.Head) -> None:
-        if head.receipt is not None and head.destination not in self.peer.no_receipts_for:
+        if head.receipt is not None and (head.destination or head.command) not in self.peer.no_receipts_for:
             self.write(self.wire.send_receipt(head.receipt))
 
     def write(self, data: bytes) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stompede import RequestError, SessionClosedError, testing
+from stompede import RequestError, SessionClosedError, Stompede, testing
 from stompede.client import Backoff
 from stompede.testing.contracts import SharedBusContract
 
@@ -77,6 +77,20 @@ async def test_an_order_that_nobody_cooks_ends_among_the_dead_letters(example):
                 letter = await dead.next()
                 assert letter.body.dish == "soup"
                 assert letter.headers["dead-letter-reason"] == "expired"
+
+
+@pytest.mark.parametrize("way", ["work", "work_in_one_step"])
+async def test_a_worker_cooks_what_waits(example, way):
+    worker = example("worker")
+    app = Stompede()
+    async with testing.connect(app) as waiter, testing.connect(app) as cook:
+        await waiter.send("/queue/orders", worker.Order("soup"))
+        task = asyncio.create_task(getattr(worker, way)(cook))
+        async with waiter.subscribe("/queue/dishes", worker.Dish) as dishes:
+            assert (await dishes.next()).body == worker.Dish("hot soup")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 def test_the_test_in_the_documentation_passes(tmp_path):

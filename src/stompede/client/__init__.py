@@ -8,7 +8,8 @@
 
 Its parts, from below: `link` (what carries bytes; `websocket` and `tcp` are two), `connection` (one connection's
 frames and deadlines), `courier` (what goes out when, and whom an arriving frame concerns), `supervisor` (the one
-task), `client` and `subscription` (the face).
+task), `calls` and `acks` (what a call waits for, and what may be acknowledged), `client`, `subscription`, `received`
+and `transaction` (the face).
 """
 
 from stompede.client.backoff import Backoff as Backoff
@@ -19,11 +20,12 @@ from stompede.client.link import DialError as DialError
 from stompede.client.link import Link as Link
 from stompede.client.link import LinkEvents as LinkEvents
 from stompede.client.options import ClientOptions as ClientOptions
+from stompede.client.received import Received as Received
 from stompede.client.statistics import ClientStatistics as ClientStatistics
 from stompede.client.subscription import Overflow as Overflow
-from stompede.client.subscription import Received as Received
 from stompede.client.subscription import Subscription as Subscription
 from stompede.client.subscription import SubscriptionStatistics as SubscriptionStatistics
+from stompede.client.transaction import Transaction as Transaction
 
 __all__ = [
     "Backoff",
@@ -38,5 +40,6 @@ __all__ = [
     "Received",
     "Subscription",
     "SubscriptionStatistics",
+    "Transaction",
     "connect",
 ]

@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, final, overload
 
 from stompede._types import NO_HEADERS
+from stompede.client.acks import AckMode, check_mode
+from stompede.client.calls import Calls
 from stompede.client.courier import logger
 from stompede.client.frames import Outgoing, check_headers, encode_send
 from stompede.client.link import Dialer
@@ -25,6 +27,7 @@ from stompede.client.standing import Standing
 from stompede.client.statistics import ClientStatistics
 from stompede.client.subscription import Overflow, Subscription
 from stompede.client.supervisor import Supervisor
+from stompede.client.transaction import Transaction
 from stompede.errors import (
     LocalProtocolError,
     RemoteProtocolError,
@@ -65,6 +68,7 @@ class Client:
         self._group: asyncio.TaskGroup | None = None
         self._task: asyncio.Task[None] | None = None
         self._replies: Standing | None = None
+        self._calls = Calls(self._entered)
 
     # Life.
 
@@ -128,9 +132,9 @@ class Client:
         Raises:
             SessionClosedError: the client has closed for good.
         """
-        supervisor = self._open()
+        supervisor = self._calls.open()
         await supervisor.changes.until(lambda: supervisor.up or supervisor.closed is not None)
-        self._open()
+        self._calls.open()
 
     async def wait_disconnected(self) -> None:
         """Waits until the connection is lost or closed; `wait_connected` then waits until it is back."""
@@ -173,12 +177,6 @@ class Client:
             raise LocalProtocolError("the client is not connected; use it as `async with client:`")
         return self._supervisor
 
-    def _open(self) -> Supervisor:
-        supervisor = self._entered()
-        if supervisor.closing:
-            raise supervisor.closed_error()
-        return supervisor
-
     def _report(self, error: RequestError) -> None:
         logger.warning("soft error that no call waits for: %s (error id %s)", error, error.error_id)
         if self._options.on_error is not None:
@@ -220,14 +218,14 @@ class Client:
             SessionClosedError: the connection broke before the server confirmed the message, so nothing is
                 known of it; or the client is closed.
         """
-        courier = self._open().courier
+        courier = self._calls.open().courier
         frame = Outgoing("SEND", *encode_send(destination, body, headers, content_type))
         if not receipt and courier.offer(frame) is None:
             return
         if receipt:
             frame.receipt = courier.next_name()
             frame.outcome = asyncio.get_running_loop().create_future()
-        await self._outcome(frame, timeout_s)
+        await self._calls.outcome(frame, timeout_s)
 
     @overload
     async def request(
@@ -284,7 +282,7 @@ class Client:
             SessionClosedError: as for `send`; the request may have been handled.
         """
         decode = decoder(reply_type)
-        courier = self._open().courier
+        courier = self._calls.open().courier
         code = courier.next_name()
         frame = Outgoing(
             "SEND",
@@ -295,7 +293,7 @@ class Client:
         frame.outcome = asyncio.get_running_loop().create_future()
         async with asyncio.timeout(timeout_s):
             await self._listen_for_replies()
-            answer = await self._outcome(frame, None)
+            answer = await self._calls.outcome(frame, None)
         try:
             return decode(answer)
         except Problem as problem:
@@ -303,40 +301,24 @@ class Client:
                 f"the answer of {destination} has an unexpected body: {problem.detail}"
             ) from problem
 
-    async def _outcome(self, frame: Outgoing, timeout_s: float | None) -> Any:
-        """Writes a frame, or waits for its turn; then waits for the server's word, where one was asked
-        for.
-        """
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._submit(frame)
-                return None if frame.outcome is None else await frame.outcome
-        finally:
-            if frame.outcome is not None:
-                frame.outcome.cancel()
-                self._entered().courier.forget(frame)
-
-    async def _submit(self, frame: Outgoing) -> None:
-        """Hands a frame over. Where the queue is full, waits while there is a connection that empties it,
-        and fails where there is none.
-        """
-        while True:
-            supervisor = self._open()
-            full = supervisor.courier.offer(frame)
-            if full is None:
-                return
-            if not supervisor.courier.may_get_room:
-                raise full
-            await supervisor.wait_room(frame)
-
     async def _listen_for_replies(self) -> None:
         """Subscribes to the reply destination at the first request."""
-        courier = self._open().courier
+        courier = self._calls.open().courier
         if self._replies is None or self._replies.error is not None:
             self._replies = Standing("replies", self._options.reply_destination, courier.on_reply)
             courier.subscribe(self._replies)
         if not self._replies.live:
             await self._replies.wait_live()
+
+    def transaction(self, *, timeout_s: float | None = 30.0) -> Transaction:
+        """Messages and acknowledgements that take effect together, to be entered with ``async with``; see
+        `Transaction`.
+
+        Args:
+            timeout_s: longest wait for the server to confirm it, in seconds; for ever where ``None``.
+        """
+        options = self._options
+        return Transaction(self._calls, timeout_s, options.max_queued_sends, options.max_queued_bytes)
 
     # Subscribing.
 
@@ -346,6 +328,8 @@ class Client:
         destination: str,
         body_type: type[T],
         *,
+        ack: AckMode = ...,
+        prefetch: int | None = ...,
         headers: Mapping[str, str] = ...,
         max_queued: int = ...,
         max_queued_bytes: int = ...,
@@ -358,6 +342,8 @@ class Client:
         destination: str,
         body_type: Any = ...,
         *,
+        ack: AckMode = ...,
+        prefetch: int | None = ...,
         headers: Mapping[str, str] = ...,
         max_queued: int = ...,
         max_queued_bytes: int = ...,
@@ -369,6 +355,8 @@ class Client:
         destination: str,
         body_type: Any = bytes,
         *,
+        ack: AckMode = "auto",
+        prefetch: int | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
         max_queued: int = 1000,
         max_queued_bytes: int = 8 * 1024 * 1024,
@@ -379,6 +367,9 @@ class Client:
         Args:
             destination: what to subscribe to.
             body_type: what bodies are decoded to when they are taken; bytes and str take them as they are.
+            ack: how messages are acknowledged, by `Received.ack`: ``auto``, when the server has written them;
+                ``client``, each with all before it; ``client-individual``, each by itself.
+            prefetch: how many the server delivers before the first of them is acknowledged; by default its own number.
             headers: further headers of the SUBSCRIBE frame.
             max_queued: messages that may wait to be taken.
             max_queued_bytes: bytes of their bodies; one message of any size fits into an empty queue.
@@ -388,10 +379,13 @@ class Client:
         the subscription, and `SessionClosedError` when the client is closed.
         """
         check_headers(destination, headers)
+        check_mode(ack, prefetch, headers, max_queued, overflow is Overflow.FAIL)
         return Subscription(
-            self._open,
+            self._calls,
             destination,
             decoder(body_type),
+            ack=ack,
+            prefetch=prefetch,
             headers=headers,
             max_queued=max_queued,
             max_queued_bytes=max_queued_bytes,

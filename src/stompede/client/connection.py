@@ -20,6 +20,9 @@ from stompede.server.session.disconnects import Disconnects
 from stompede.wire import stomp
 
 AUTHORIZATION: Final = "Authorization"
+# What may need a principal. The others are about what the session has already, and a token that ran out must not keep
+# them from being heard.
+PROVEN: Final = frozenset({"SEND", "SUBSCRIBE", "COMMIT"})
 # STOMP 1.2 "ERROR": the server must close right after it. This is for one that does not.
 CLOSE_AFTER_ERROR_S: Final = 2.0
 CODES: Final[Mapping[str, int]] = {row.reason: row.code for row in Disconnects}
@@ -145,7 +148,7 @@ class Connection:
         if self._wire.state is not stomp.State.CONNECTED:
             return
         headers = frame.headers
-        if authorization is not None and frame.command != "UNSUBSCRIBE":
+        if authorization is not None and frame.command in PROVEN:
             headers = {AUTHORIZATION: authorization, **headers}
         if frame.receipt is not None:
             headers = {**headers, "receipt": frame.receipt}

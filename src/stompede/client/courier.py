@@ -7,7 +7,8 @@ The rules:
 - While a connection is being restored, or a token renewed, the courier is *held*: SEND frames wait. `release`
   subscribes what is not subscribed yet, and only then empties the queue.
 - When the connection ends, frames that were written and not confirmed fail: nobody knows what became of them.
-  Frames that still waited go on waiting. Subscriptions stay.
+  Frames that still waited go on waiting, but for those with an `Outgoing.owner`: they are about what ended with
+  the connection. Subscriptions stay.
 - When the server says ``token-expired`` about a frame, it has done nothing with it. The frame is kept, and
   sent again, once, when there is a new token.
 
@@ -22,20 +23,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol, final
 
-import msgspec
-
 from stompede._types import NO_HEADERS
 from stompede.client.changes import Changes
 from stompede.client.frames import InFlight, Outgoing, Recent, SendQueue
+from stompede.client.soft_errors import EXPIRED, LOST, NO_REPLY, NOT_LOOKED_AT, read_soft_error
 from stompede.client.standing import Standing
 from stompede.client.tokens import TokenSource
 from stompede.errors import LimitError, RequestError, SessionClosedError
 
 logger: Final = logging.getLogger("stompede.client")
-
-EXPIRED: Final = "token-expired"
-NO_REPLY: Final = "no-reply"
-LOST: Final = "messages-lost"
 
 
 class Wire(Protocol):
@@ -44,16 +40,6 @@ class Wire(Protocol):
     def send(self, frame: Outgoing, authorization: str | None) -> None:
         """Writes one frame."""
         ...
-
-
-class SoftError(msgspec.Struct, rename="camel"):
-    """Body of a message on the error destination."""
-
-    code: str = "handler-failed"
-    detail: str = ""
-    destination: str | None = None
-    client_request_code: str | None = None
-    error_id: str | None = None
 
 
 @final
@@ -125,7 +111,7 @@ class Courier:
             self._subscribe(standing)
 
     def hold(self) -> None:
-        """From now on SENDs wait."""
+        """SENDs wait."""
         self._held = True
 
     def release(self) -> None:
@@ -149,15 +135,19 @@ class Courier:
         self._recent.clear()
         self._refused_count.clear()
         for standing in self.standing.values():
-            standing.written = False
-        for frame in self.in_flight.clear():
+            standing.lost()
+        refused, self._refused = self._refused, []
+        ended = [
+            *self.in_flight.clear(),
+            *(frame for frame in refused if frame.command == "COMMIT"),
+            *self.queue.take(lambda frame: frame.owner is not None),
+        ]
+        for frame in ended:
             if frame.command == "UNSUBSCRIBE":
                 frame.succeed(None)
             else:
                 frame.fail(error())
-        waiting = [frame for frame in self._refused if frame.command == "SEND"]
-        self._refused.clear()
-        self.queue.put_back(waiting)
+        self.queue.put_back([frame for frame in refused if frame.command == "SEND"])
         self._changes.signal()
 
     def close(self, error: Callable[[], SessionClosedError], *, by_user: bool) -> None:
@@ -200,6 +190,13 @@ class Courier:
             self.queue.append(frame)
         return full
 
+    def answer(self, frame: Outgoing) -> None:
+        """Writes a frame about what the server gave on this connection, or lets it wait: what it gave bounds them."""
+        if self.open and not self._paused and not self.queue:
+            self._write(frame)
+        elif self._wire is not None:
+            self.queue.append(frame)
+
     def forget(self, frame: Outgoing) -> None:
         """Nobody waits for a frame any more; if it was not written yet, it never will be."""
         self.queue.discard(frame)
@@ -207,6 +204,9 @@ class Courier:
 
     def _write(self, frame: Outgoing) -> None:
         assert self._wire is not None
+        before, frame.before = frame.before, ()
+        for each in before:
+            self._write(each)
         frame.number = next(self._numbers)
         if frame.receipt is not None or frame.code is not None:
             self.in_flight.add(frame)
@@ -247,6 +247,8 @@ class Courier:
         del self.standing[standing.id]
         if self._wire is None or not standing.written:
             return None
+        for answer in self.queue.take(lambda each: each.owner is not None and each.owner is standing.book):
+            self._write(answer)  # afterwards it would name what went back
         frame = Outgoing("UNSUBSCRIBE", {"id": standing.id}, receipt=self.next_name() if confirm else None)
         self._write(frame)
         return frame
@@ -311,27 +313,34 @@ class Courier:
 
     def on_soft_error(self, headers: Mapping[str, str], body: bytes) -> None:
         """A message on the error destination."""
-        try:
-            said = msgspec.json.decode(body, type=SoftError)
-        except msgspec.MsgspecError:
+        said = read_soft_error(headers, body)
+        if said is None:
             logger.warning("a message on the error destination is not what it should be: %r", body[:200])
             return
+        error, destination = said
         self.soft_errors += 1
-        code = headers.get("client-request-code", said.client_request_code)
-        error = RequestError(said.code, said.detail, said.error_id, code)
-        frame = self.in_flight.take(headers.get("receipt-id"), code)
-        if said.code == LOST:
-            for standing in self.standing.values():
-                if standing.destination == said.destination:
-                    standing.gap()
-        if said.code == EXPIRED and self._tokens.renewable and self._renew_for(frame, said.destination):
+        frame = self.in_flight.take(headers.get("receipt-id"), error.client_request_code)
+        if error.code == LOST:
+            for standing in [each for each in self.standing.values() if each.destination == destination]:
+                standing.gap()
+        if error.code == EXPIRED and self._tokens.renewable and self._renew_for(frame, destination):
             return
         if frame is None:
             self._report(error)
-        elif frame.command == "SUBSCRIBE":
-            self._answered(frame, error)
         else:
-            frame.fail(error)
+            self._refused_for_good(frame, error)
+
+    def _refused_for_good(self, frame: Outgoing, error: RequestError) -> None:
+        if frame.command == "SUBSCRIBE":
+            self._answered(frame, error)
+            return
+        if frame.command == "COMMIT" and error.code in NOT_LOOKED_AT:
+            self._abort(frame)
+        frame.fail(error)
+
+    def _abort(self, commit: Outgoing) -> None:
+        """Nobody will send a COMMIT again that the server did not look at: its transaction is open still."""
+        self.answer(Outgoing("ABORT", commit.headers, owner=self))
 
     # Tokens.
 
@@ -367,6 +376,8 @@ class Courier:
         self._recent.clear()
         for frame in frames:
             if frame.abandoned:
+                if frame.command == "COMMIT":
+                    self._abort(frame)
                 continue
             if frame.command == "SUBSCRIBE":
                 if frame.headers["id"] not in self.standing:
@@ -386,8 +397,4 @@ class Courier:
         self._refused_count.clear()
         self._recent.clear()
         for frame in refused:
-            error = RequestError(code, detail, None, frame.code)
-            if frame.command == "SUBSCRIBE":
-                self._answered(frame, error)
-            else:
-                frame.fail(error)
+            self._refused_for_good(frame, RequestError(code, detail, None, frame.code))

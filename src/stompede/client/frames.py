@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, final
 
 from stompede.errors import ConfigurationError, LimitError, LocalProtocolError
@@ -21,18 +21,23 @@ class Outgoing:
     """One frame, from the call that made it until the server has spoken about it.
 
     Attributes:
-        command: ``SEND``, ``SUBSCRIBE``, ``UNSUBSCRIBE`` or ``BEGIN``.
+        command: of a frame that a client sends.
         headers: everything but ``Authorization``, which is put on when it is written, so that a frame that
             waited has the newest one.
         body: of a SEND.
         receipt: its ``receipt`` header, ``None`` where the server's word is not asked for.
         code: its ``client-request-code``, where an answer is expected.
         outcome: set by the RECEIPT, the answer, or the error; ``None`` where nobody waits.
-        number: its place in the order of sending.
-        renewed: whether it has been sent again with a new token already.
+        number: its place in the order of sending; 0 before it was written.
+        renewed: whether it has been sent again with a new token already, or must not be.
+        owner: what it is about that ends with the connection; it is written on this one or not at all. ``None``
+            where it may wait for the next one.
+        before: frames that are written right before it, with nothing between.
     """
 
-    __slots__ = ("body", "code", "command", "headers", "number", "outcome", "receipt", "renewed")
+    __slots__ = (
+        "before", "body", "code", "command", "headers", "number", "outcome", "owner", "receipt", "renewed",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -43,6 +48,8 @@ class Outgoing:
         receipt: str | None = None,
         code: str | None = None,
         outcome: asyncio.Future[Any] | None = None,
+        owner: object | None = None,
+        before: tuple[Outgoing, ...] = (),
     ) -> None:
         self.command = command
         self.headers = headers
@@ -52,16 +59,19 @@ class Outgoing:
         self.outcome = outcome
         self.number = 0
         self.renewed = False
+        self.owner = owner
+        self.before = before
 
     @property
     def destination(self) -> str:
-        """Where it goes; "" for a BEGIN."""
+        """Where it goes; "" where it goes nowhere."""
         return self.headers.get("destination", "")
 
     @property
     def size(self) -> int:
         """Bytes that it counts for in a queue; the headers are taken at a rough length."""
-        return len(self.body) + 64 + sum(len(name) + len(value) + 2 for name, value in self.headers.items())
+        own = len(self.body) + 64 + sum(len(name) + len(value) + 2 for name, value in self.headers.items())
+        return own + sum(each.size for each in self.before)
 
     @property
     def abandoned(self) -> bool:
@@ -132,12 +142,17 @@ class SendQueue:
             self._frames.remove(frame)
             self._bytes -= frame.size
 
+    def take(self, wanted: Callable[[Outgoing], bool]) -> list[Outgoing]:
+        """Takes out the frames of some kind, in order."""
+        frames = [frame for frame in self._frames if wanted(frame)]
+        if frames:
+            self._frames = deque(frame for frame in self._frames if not wanted(frame))
+            self._bytes -= sum(frame.size for frame in frames)
+        return frames
+
     def clear(self) -> list[Outgoing]:
         """Empties the queue and returns what was in it."""
-        frames = list(self._frames)
-        self._frames.clear()
-        self._bytes = 0
-        return frames
+        return self.take(lambda _: True)
 
 
 @final

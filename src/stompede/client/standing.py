@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import final
 
+from stompede.client.acks import Book
 from stompede.client.changes import Changes
 from stompede.client.track import Track
 from stompede.errors import RequestError, SessionClosedError, StompedeError
@@ -23,11 +24,17 @@ class Standing:
         on_end: told when it ends: with the server's refusal after it had been live, with what closed the
             client for good, or with ``None`` when its user closed the client.
         on_gap: told when messages may be missing before the next one.
+        on_lost: told when the connection is gone on which it stood.
+        kept: whether the server keeps what it could not deliver: a lost connection makes no gap.
         confirm: whether SUBSCRIBE asks for a RECEIPT.
         early: whether it is subscribed before all others: what tells of refused subscriptions must be.
 
     Attributes:
+        written: whether a SUBSCRIBE of it went out on this connection.
+        live: whether the server has ever confirmed it.
+        error: why it ended.
         repeated: messages that came again, and were not passed on.
+        book: of messages that are to be acknowledged, where they are.
     """
 
     def __init__(
@@ -39,6 +46,8 @@ class Standing:
         headers: Mapping[str, str] | None = None,
         on_end: Callable[[StompedeError | None], None] | None = None,
         on_gap: Callable[[], None] | None = None,
+        on_lost: Callable[[], None] | None = None,
+        kept: bool = False,
         confirm: bool = True,
         early: bool = False,
     ) -> None:
@@ -53,6 +62,9 @@ class Standing:
         self._headers = dict(headers or {})
         self._on_end = on_end
         self._on_gap = on_gap
+        self._on_lost = on_lost
+        self._kept = kept
+        self.book: Book | None = None
         self._changes = Changes()
         self._track = Track()
         self.repeated = 0
@@ -61,7 +73,7 @@ class Standing:
         """Headers of the SUBSCRIBE frame. Called again after a reconnect, where the server is asked to fill the gap; if
         it cannot, the one who reads must learn of it.
         """
-        if self.live and not self._track.positional:
+        if self.live and not self._track.positional and not self._kept:
             self.gap()
         headers = {"id": self.id, "destination": self.destination, **self._headers}
         self._track.subscribe(headers)
@@ -78,8 +90,14 @@ class Standing:
         """A token has run out, and the server may have stopped delivering. Where there are positions it goes on where
         it stopped, or says that messages are lost.
         """
-        if not self._track.positional:
+        if not self._track.positional and not self._kept:
             self.gap()
+
+    def lost(self) -> None:
+        """The connection is gone on which it stood."""
+        self.written = False
+        if self._on_lost is not None:
+            self._on_lost()
 
     def gap(self) -> None:
         """Messages may be missing before the next one."""

@@ -12,13 +12,15 @@ import enum
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Generic, Self, TypeVar, final
+from typing import Final, Generic, Self, TypeVar, final
 
 import msgspec
 
+from stompede.client.acks import AckMode, Book, Given, subscribe_headers
+from stompede.client.calls import Calls
 from stompede.client.changes import Changes
+from stompede.client.received import Received
 from stompede.client.standing import Standing
-from stompede.client.supervisor import Supervisor
 from stompede.errors import (
     LocalProtocolError,
     RemoteProtocolError,
@@ -29,6 +31,9 @@ from stompede.errors import (
 from stompede.messaging.problem import Problem
 
 T = TypeVar("T")
+
+# Where a server keeps what was not acknowledged, by the names that all of them use.
+KEPT: Final = ("/queue/", "/temp-queue/")
 
 
 class Overflow(enum.Enum):
@@ -43,33 +48,13 @@ class Overflow(enum.Enum):
     """The oldest queued messages are dropped and counted: right for positions and other states."""
 
 
-class Received(msgspec.Struct, Generic[T], frozen=True):
-    """One message of a subscription.
-
-    Attributes:
-        body: decoded to the type that `Client.subscribe` was given.
-        destination: where it was sent; more than the subscription's own where that stands for several.
-        headers: all headers of the MESSAGE frame, unescaped, read-only.
-        message_id: the server's id of it.
-        recovered: ``True`` on messages from the destination's history: what was missed during an interruption, or
-            what ``history-last`` asked for. ``False`` on the first message after an interruption (a lost connection, or
-            a token that had run out) whose gap was not filled: messages may be missing before this one. ``None`` on
-            live messages.
-    """
-
-    body: T
-    destination: str
-    headers: Mapping[str, str]
-    message_id: str
-    recovered: bool | None = None
-
-
 class Raw(msgspec.Struct, frozen=True):
     """A message before its body is decoded."""
 
     body: bytes
     headers: Mapping[str, str]
     recovered: bool | None
+    given: Given | None
 
 
 class SubscriptionStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +67,7 @@ class SubscriptionStatistics(msgspec.Struct, frozen=True, kw_only=True):
         dropped: messages dropped by `Overflow.DROP_OLDEST`, or that arrived after the end.
         gaps: how often messages may have been missed, by a lost connection or an expired token.
         repeated: messages that came again after an interruption; they were not passed on.
+        unacknowledged: messages that came and are not acknowledged, queued ones included.
     """
 
     queued: int
@@ -90,6 +76,7 @@ class SubscriptionStatistics(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int
     gaps: int
     repeated: int
+    unacknowledged: int
 
 
 @final
@@ -102,23 +89,29 @@ class Subscription(Generic[T]):
 
     Several tasks may take messages from one subscription; each message goes to one of them. Cancelling a wait
     loses no message.
+
+    Where messages are acknowledged (`Received.ack`), those that still wait to be taken when the connection is lost are
+    dropped, and so are those at the subscription's end: the server delivers them again.
     """
 
     def __init__(
         self,
-        supervisor: Callable[[], Supervisor],
+        calls: Calls,
         destination: str,
         decode: Callable[[bytes], T],
         *,
+        ack: AckMode,
+        prefetch: int | None,
         headers: Mapping[str, str],
         max_queued: int,
         max_queued_bytes: int,
         overflow: Overflow,
     ) -> None:
         self.destination = destination
-        self._supervisor = supervisor
+        self._calls = calls
         self._standing: Standing | None = None
-        self._headers = headers
+        self._ack = ack
+        self._headers = {**headers, **subscribe_headers(ack, prefetch)}
         self._decode = decode
         self._max_queued = max_queued
         self._max_queued_bytes = max_queued_bytes
@@ -138,7 +131,7 @@ class Subscription(Generic[T]):
             raise LocalProtocolError(
                 f"the subscription to {self.destination} was entered before; make another one"
             )
-        courier = self._supervisor().courier
+        courier = self._calls.open().courier
         self._standing = Standing(
             courier.next_subscription(),
             self.destination,
@@ -146,12 +139,15 @@ class Subscription(Generic[T]):
             headers=self._headers,
             on_end=self._end,
             on_gap=self._gap,
+            on_lost=self._lost,
+            kept=self._ack != "auto" and self.destination.startswith(KEPT),
         )
+        self._open_book()
         courier.subscribe(self._standing)
         try:
             await self._standing.wait_live()
         except BaseException:
-            self._end(None)
+            self._end(None, left=True)
             courier.unsubscribe(self._standing, confirm=False)
             raise
         return self
@@ -159,9 +155,9 @@ class Subscription(Generic[T]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._end(None)
+        self._end(None, left=True)
         try:
-            supervisor = self._supervisor()
+            supervisor = self._calls.open()
         except SessionClosedError:
             return  # the subscription went with its session
         assert self._standing is not None
@@ -209,6 +205,7 @@ class Subscription(Generic[T]):
             dropped=self._dropped,
             gaps=self._gaps,
             repeated=0 if self._standing is None else self._standing.repeated,
+            unacknowledged=len(self._book or ()),
         )
 
     async def _take(self) -> Raw | None:
@@ -233,7 +230,8 @@ class Subscription(Generic[T]):
             raise RemoteProtocolError(
                 f"a message of {destination} has an unexpected body: {problem.detail}"
             ) from problem
-        return Received(body, destination, raw.headers, raw.headers.get("message-id", ""), raw.recovered)
+        name = raw.headers.get("message-id", "")
+        return Received(body, destination, raw.headers, name, raw.recovered, raw.given)
 
     # For the courier.
 
@@ -246,13 +244,14 @@ class Subscription(Generic[T]):
         if not self._make_room(len(body)):
             self._dropped += 1
             if self._standing is not None:
-                self._supervisor().courier.unsubscribe(self._standing, confirm=False)
+                self._calls.open().courier.unsubscribe(self._standing, confirm=False)
             return
         recovered: bool | None = None
         if self._after_gap or "recovered" in headers:
             self._after_gap = False
             recovered = headers.get("recovered") == "true"
-        self._queue.append(Raw(body, headers, recovered))
+        given = None if self._book is None else self._book.add()
+        self._queue.append(Raw(body, headers, recovered, given))
         self._queued_bytes += len(body)
         self._changes.signal()
 
@@ -283,10 +282,34 @@ class Subscription(Generic[T]):
         self._gaps += 1
         self._after_gap = True
 
-    def _end(self, failure: StompedeError | None) -> None:
+    @property
+    def _book(self) -> Book | None:
+        """Of the messages to acknowledge that came over this connection."""
+        return None if self._standing is None else self._standing.book
+
+    def _open_book(self) -> None:
+        assert self._standing is not None
+        if self._ack != "auto":
+            self._standing.book = Book(self.destination, self._ack, self._calls)
+
+    def _lost(self) -> None:
+        """The connection is gone: what was not acknowledged comes again."""
+        self._close_book(left=False)
+        if not self._ended:
+            self._open_book()
+
+    def _close_book(self, *, left: bool) -> None:
+        if self._book is None:
+            return
+        self._book.end(left=left)
+        self._queue.clear()
+        self._queued_bytes = 0
+
+    def _end(self, failure: StompedeError | None, *, left: bool = False) -> None:
         """Nothing more will come; what is queued can still be taken. The first end counts."""
         if self._ended:
             return
+        self._close_book(left=left)
         self._ended = True
         self._failure = failure
         self._changes.signal()

@@ -13,10 +13,11 @@ from typing import Final, final
 
 from stompede.client.changes import Changes
 from stompede.client.connection import Connection, Welcome
-from stompede.client.courier import EXPIRED, Courier
+from stompede.client.courier import Courier
 from stompede.client.frames import Outgoing, SendQueue
 from stompede.client.link import Dialer, DialError
 from stompede.client.options import ClientOptions, connect_settings
+from stompede.client.soft_errors import EXPIRED
 from stompede.client.standing import Standing
 from stompede.client.statistics import ClientStatistics
 from stompede.client.tokens import TokenSource

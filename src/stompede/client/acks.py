@@ -1,0 +1,219 @@
+"""Messages that a subscription has got and not acknowledged.
+
+A server gives a message out for one connection: what is not acknowledged when that is lost comes again. So the record
+of what may be acknowledged ends with the connection, and no answer names a message of an earlier one. The record also
+keeps an answer from being given twice, which a server takes for a broken protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, Protocol, final
+
+import msgspec
+
+from stompede.client.frames import Outgoing
+from stompede.errors import LocalProtocolError
+
+AckMode = Literal["auto", "client", "client-individual"]
+"""How messages are acknowledged: when they are written, with all before them, or each by itself."""
+
+MODES: Final = ("auto", "client", "client-individual")
+
+
+class Answering(Protocol):
+    """Where answers go: the client's inside."""
+
+    @property
+    def version(self) -> str:
+        """The version that the present connection speaks."""
+        ...
+
+    async def answer(self, frame: Outgoing, *, receipt: bool, timeout_s: float | None) -> None:
+        """Writes an answer, and waits for its RECEIPT where one is wanted.
+
+        Raises:
+            RequestError: the server refused it.
+            TimeoutError: no word from the server in time.
+            SessionClosedError: the connection broke before the server confirmed it.
+        """
+        ...
+
+
+@final
+class Book:
+    """The messages of one subscription that came over one connection and are not acknowledged.
+
+    Args:
+        destination: of the subscription.
+        mode: ``client`` or ``client-individual``.
+        answering: where answers go.
+
+    Attributes:
+        ended: the server has taken back what was not acknowledged.
+        left: of those, by the user, who left the subscription.
+    """
+
+    __slots__ = ("_answering", "_cumulative", "_next", "_open", "destination", "ended", "left")
+
+    def __init__(self, destination: str, mode: AckMode, answering: Answering) -> None:
+        self.destination = destination
+        self.ended = self.left = False
+        self._cumulative = mode == "client"
+        self._answering = answering
+        self._open: dict[int, None] = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self) -> Given:
+        """A message came."""
+        self._next += 1
+        self._open[self._next] = None
+        return Given(self, self._next)
+
+    def end(self, *, left: bool = False) -> None:
+        """The server takes back what is not acknowledged."""
+        self.left = self.left or (left and not self.ended)
+        self.ended = True
+        self._open.clear()
+
+    def check(self, number: int) -> None:
+        """Finds out whether a message may be answered; not to be asked where the connection is lost.
+
+        Raises:
+            LocalProtocolError: it was answered already, or the subscription was left.
+        """
+        if self.left:
+            raise LocalProtocolError(
+                f"the subscription to {self.destination} was left; the server delivers again what was not "
+                "acknowledged before"
+            )
+        if number not in self._open:
+            hint = ", by itself or with a later one (ack='client')" if self._cumulative else ""
+            raise LocalProtocolError(f"this message of {self.destination} was answered before{hint}")
+
+    def take(self, number: int) -> list[int]:
+        """What an answer about a message is about: that one, or all before it, too. They count as answered."""
+        taken = [each for each in self._open if each <= number] if self._cumulative else [number]
+        for each in taken:
+            del self._open[each]
+        return taken
+
+    def put_back(self, taken: list[int]) -> None:
+        """An answer took no effect: it may be given again."""
+        if not self.ended:
+            self._open = dict.fromkeys(sorted((*self._open, *taken)))
+
+    def frame(self, command: str, message: Mapping[str, str]) -> Outgoing:
+        """An ACK or NACK of a message, by its headers.
+
+        Raises:
+            LocalProtocolError: the connection's version has no such thing.
+        """
+        return Outgoing(command, answer_headers(command, self._answering.version, message), owner=self)
+
+    async def answer(
+        self, number: int, command: str, message: Mapping[str, str], receipt: bool, timeout_s: float | None
+    ) -> bool:
+        """Answers a message; ``False`` where the connection that it came over is lost.
+
+        Raises:
+            LocalProtocolError: it was answered already, or its subscription was left, or it cannot be said.
+            RequestError: see `Answering.answer`; also `TimeoutError` and `SessionClosedError`.
+        """
+        if self.ended and not self.left:
+            return False
+        self.check(number)
+        frame = self.frame(command, message)
+        taken = self.take(number)
+        try:
+            await self._answering.answer(frame, receipt=receipt, timeout_s=timeout_s)
+        except BaseException:
+            if not frame.number:  # it was withdrawn before it was written
+                self.put_back(taken)
+            raise
+        return True
+
+
+class Given(msgspec.Struct, frozen=True, eq=False):
+    """The place of a message in its book.
+
+    Attributes:
+        book: the book.
+        number: of the message.
+    """
+
+    book: Book
+    number: int
+
+
+def answer_headers(command: str, version: str, message: Mapping[str, str]) -> dict[str, str]:
+    """What names a message in an ACK or NACK.
+
+    Args:
+        command: ``ACK`` or ``NACK``.
+        version: that the connection speaks.
+        message: the headers of the MESSAGE.
+
+    Raises:
+        LocalProtocolError: STOMP 1.0 has no NACK; or the server did not say how to name the message.
+    """
+    if command == "NACK" and version == "1.0":
+        raise LocalProtocolError(
+            "the server speaks STOMP 1.0, which has no NACK; ack() or leave the subscription"
+        )
+    # STOMP 1.2 "ACK": by the header `ack` of the MESSAGE; before that by its id and its subscription.
+    named = (
+        {"ack": "id"} if version == "1.2" else {"message-id": "message-id", "subscription": "subscription"}
+    )
+    headers = {ours: message[theirs] for theirs, ours in named.items() if message.get(theirs)}
+    if not headers:
+        raise LocalProtocolError(
+            f"the server gave the message no header {next(iter(named))}: it cannot be answered"
+        )
+    return headers
+
+
+def check_mode(
+    ack: AckMode, prefetch: int | None, headers: Mapping[str, str], max_queued: int, keeps: bool
+) -> None:
+    """Finds what cannot be subscribed to in this way.
+
+    Args:
+        ack: the mode.
+        prefetch: how many messages may be unacknowledged.
+        headers: further headers of the SUBSCRIBE.
+        max_queued: how many messages may wait to be taken.
+        keeps: whether none of them is dropped.
+
+    Raises:
+        LocalProtocolError: it says what would be right.
+    """
+    if ack not in MODES:
+        raise LocalProtocolError(f"ack= is one of {', '.join(map(repr, MODES))}, not {ack!r}")
+    if ack == "auto":
+        if prefetch is not None:
+            raise LocalProtocolError("prefetch= needs ack='client' or ack='client-individual'")
+        return
+    if not keeps:
+        raise LocalProtocolError(
+            f"a message that is dropped is never acknowledged: with ack={ack!r} choose overflow=Overflow.FAIL"
+        )
+    if prefetch is None:
+        return
+    if not 1 <= prefetch <= max_queued:
+        raise LocalProtocolError(f"prefetch= must be from 1 to max_queued={max_queued}, is {prefetch}")
+    if "prefetch-count" in headers:
+        raise LocalProtocolError(
+            "prefetch= writes the header prefetch-count itself; leave that out of headers="
+        )
+
+
+def subscribe_headers(ack: AckMode, prefetch: int | None) -> dict[str, str]:
+    """What a SUBSCRIBE says of acknowledgement; nothing where messages need none."""
+    headers: dict[str, str] = {} if ack == "auto" else {"ack": ack}
+    if prefetch is not None:
+        headers["prefetch-count"] = str(prefetch)
+    return headers
