@@ -197,3 +197,19 @@ def test_client_cannot_leave_out_what_a_command_requires():
 def test_client_cannot_send_a_body_where_none_may_be():
     with pytest.raises(LocalProtocolError, match="SUBSCRIBE must not have a body"):
         client().send_frame("SUBSCRIBE", {"id": "0", "destination": "/a"}, b"x")
+
+
+def test_what_comes_in_pieces_after_disconnect_is_still_heard():
+    session = client()
+    session.send_disconnect("bye")
+    data = b"MESSAGE\nsubscription:0\nmessage-id:1\ndestination:/a\n\nx\0RECEIPT\nreceipt-id:bye\n\n\0"
+    found = events(session, *(data[at : at + 1] for at in range(len(data))))
+    assert [type(each) for each in found] == [MessageReceived, Receipt]
+
+
+@pytest.mark.parametrize(("version", "name"), [(Version.V1_2, ""), (Version.V1_0, ":"), (Version.V1_0, " ")])
+def test_client_cannot_send_a_header_without_a_name(version: Version, name: str):
+    session = client(version)
+    with pytest.raises(LocalProtocolError, match="SEND has a header without a name"):
+        session.send_send("/a", b"x", {name: "v"})
+    assert isinstance(event(server(version), session.send_send("/a", b"x", {"k": "v"})), Send)

@@ -102,3 +102,16 @@ def test_error_is_plain_text_with_its_length():
         "content-length": "8",
     }
     assert body.decode() == "größer"
+
+
+@pytest.mark.parametrize("version", list(Version))
+def test_a_header_that_nobody_could_read_is_left_out(version: Version):
+    headers = {"": "a", ":": "b", "\n": "c", "subscription ": "d", "k": "v"}
+    head, body = frame(
+        encode_message(version, "m-1", Message("/a", b"x", None, headers), None, None), Version.V1_0
+    )
+    assert body == b"x"
+    assert head.headers["k"] == "v"
+    assert "" not in head.headers
+    if version is Version.V1_0:
+        assert set(head.headers) == {"message-id", "destination", "content-length", "k"}

@@ -56,6 +56,22 @@ def test_one_octet_more_in_the_head_is_refused():
     assert found.detail == "command and headers are longer than the 160 allowed (max_header_block_bytes)"
 
 
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n"])
+def test_a_head_as_long_as_allowed_is_taken_in_pieces(end: bytes):
+    head = SEND + b"a:" + b"x" * 60 + b"\nb:" + b"x" * 60 + b"\nc:"
+    data = head + b"x" * (160 - len(head) - end.count(b"\r") // 2) + end + b"x\0"
+    assert isinstance(event(server(limits=SMALL), *splits(data, range(len(data)))), Send)
+
+
+@pytest.mark.parametrize("end", [b"\nk", b"\n\r", b"\n\r\r"])
+def test_a_head_that_only_seems_to_end_is_refused_as_in_one_piece(end: bytes):
+    head = SEND + b"a:" + b"x" * 60 + b"\nb:" + b"x" * 60 + b"\nc:"
+    data = head + b"x" * (160 - len(head)) + end + b"k:v\n\nx\0"
+    whole = violation(server(limits=SMALL), data)
+    assert "max_header_block_bytes" in whole.detail
+    assert violation(server(limits=SMALL), *splits(data, range(len(data)))) == whole
+
+
 def test_a_body_as_long_as_allowed_is_taken_with_and_without_its_length():
     session = server(limits=SMALL)
     for head in (SEND + b"\n", SEND + b"content-length:100\n\n"):

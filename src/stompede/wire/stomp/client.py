@@ -7,7 +7,7 @@ from typing import Final, final
 
 from stompede._types import NO_HEADERS
 from stompede.errors import LocalProtocolError
-from stompede.wire.stomp.encode import Frame, encode_frame
+from stompede.wire.stomp.encode import Frame, encode_frame, name_read
 from stompede.wire.stomp.endpoint import Endpoint
 from stompede.wire.stomp.events import (
     ClientEvent,
@@ -123,7 +123,7 @@ class ClientSession(Endpoint):
             said["passcode"] = passcode
         said.update(headers)
         for name, value in said.items():
-            if not name or any(c in name for c in ":\n\r\0") or any(c in value for c in "\n\r\0"):
+            if not name.strip() or any(c in name for c in ":\n\r\0") or any(c in value for c in "\n\r\0"):
                 raise LocalProtocolError(
                     f"CONNECT cannot express its header {name!r}: it has a line end or NUL in it"
                 )
@@ -142,7 +142,7 @@ class ClientSession(Endpoint):
 
         Raises:
             LocalProtocolError: the command does not exist, must not be sent now, lacks a header that it
-                requires, or must not have a body.
+                requires, has one without a name, or must not have a body.
         """
         rule = RULES.get(command)
         if rule is None or command in ("CONNECT", "STOMP"):
@@ -157,6 +157,8 @@ class ClientSession(Endpoint):
                 raise LocalProtocolError(f"{command} requires the header {' or '.join(requirement)}")
         if body and not rule.body:
             raise LocalProtocolError(f"{command} must not have a body")
+        if any(not name_read(self.version, name) for name in headers):
+            raise LocalProtocolError(f"{command} has a header without a name")
         self._cross(command)
         if command == "SEND" and "content-length" not in headers:
             headers = {**headers, "content-length": str(len(body))}

@@ -203,12 +203,19 @@ def _after(start: str, version: Version, message_id: str | bytes, message: Publi
 
 
 def _further(version: Version, headers: Mapping[str, str]) -> str:
-    """The lines of the sender's headers."""
-    return "".join(
-        f"{_name(version, name)}:{escape(version, value)}\n"
-        for name, value in headers.items()
-        if name not in _OWN
-    )
+    """The lines of the sender's headers, but for those that would be one of our own, or none, to who reads them."""
+    lines = []
+    for name, value in headers.items():
+        read = name_read(version, name)
+        if read and read not in _OWN:
+            lines.append(f"{_name(version, name)}:{escape(version, value)}\n")
+    return "".join(lines)
+
+
+def name_read(version: Version | None, name: str) -> str:
+    """A header name as the other side reads it, still escaped; empty where it would refuse the frame for it."""
+    written = _name(version, name)
+    return written.strip() if version is Version.V1_0 else written
 
 
 def _name(version: Version | None, name: str) -> str:

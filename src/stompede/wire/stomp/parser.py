@@ -255,16 +255,25 @@ class FrameDecoder:
         limits = self._limits
         fresh = start + progress.seen
         length = len(data) - start
+        most = limits.max_header_block_bytes
+        # A head that is as long as it may be has its end still before it.
+        too_long = length > most and not self._may_end(data[start + most : start + most + 3])
         progress.lines += data.count(b"\n", fresh)
         if (
             length - progress.line > limits.max_header_line_bytes
             or progress.lines > limits.max_headers
-            or length > limits.max_header_block_bytes
+            or too_long
             or data.find(b"\0", fresh) >= 0
         ):
-            self._check_sizes(bytes(data[start : start + limits.max_header_block_bytes + 1]))
+            self._check_sizes(bytes(data[start : start + most + too_long]))
         progress.line = max(progress.line, data.rfind(b"\n", fresh) + 1 - start)
         progress.seen = length
+
+    def _may_end(self, tail: bytes | bytearray) -> bool:
+        """Whether octets may be the beginning of what ends a head."""
+        if self.version is None or self.version is Version.V1_2:
+            return tail in (b"\n", b"\n\r")
+        return tail == b"\n"
 
     def _check_sizes(self, head: bytes) -> None:
         """Holds a head, or as much of it as there is, against the limits; a NUL octet must not be in it."""
