@@ -1,5 +1,5 @@
+from stompede.transports.lapses import Lapses
 from stompede.transports.sockjs.framing import SockJsFraming
-from stompede.transports.sockjs.lapses import Lapses
 
 
 def message(framing: SockJsFraming, payload: bytes, text: bool = True) -> bytes:

@@ -64,7 +64,7 @@ def _router(app: Stompede) -> APIRouter:
     router = APIRouter()
     registry = CollectorRegistry()
     registry.register(NodeCollector(lambda: app._node))
-    registry.register(TransportCollector(app._endpoints, app._compressing))
+    registry.register(TransportCollector(app._endpoints, app._compressing, app._tls_handshakes))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
 

@@ -21,6 +21,7 @@ from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 from stompede._app.listening import authority_of, listen
 from stompede._app.tcp import stop_listening
+from stompede._app.tls import TlsFailures
 from stompede.errors import ConfigurationError, StompedeError
 from stompede.server.handlers.pool import THREAD_NAME
 from stompede.server.logs import configure_logging
@@ -56,6 +57,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: Stompede) -> None:
         super().__init__(config)
         self._stompede = app
+        self._tls_failures = TlsFailures()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
@@ -66,6 +68,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
         # uvicorn raises the signal that it was stopped by once more; but it has been obeyed: exit code 0.
         self._captured_signals.clear()
+        self._tls_failures.release(asyncio.get_running_loop())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.owns_process and self.should_exit and sig == signal.SIGINT:
@@ -78,6 +81,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         assert sockets
         authority = authority_of(sockets[0])
+        self._tls_failures.watch(asyncio.get_running_loop())
         self._stompede.serves_at(authority, secure=bool(self.config.ssl))
         await super().startup(sockets)
         if self.owns_process:

@@ -43,6 +43,7 @@ async def serving_tcp(app: Stompede) -> AsyncIterator[None]:
         listener,
         refused=_refused,
         tls=tls,
+        handshakes=app._tls_handshakes,
         handshake_timeout_s=settings.handshake_timeout_s,
         close_timeout_s=settings.close_timeout_s,
     )

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from stompede.transports import Compressing, CompressionStatistics
+from stompede.transports import Compressing, CompressionStatistics, TlsHandshakes
 from stompede.transports.sockjs import Endpoints, SockJsStatistics
 
 _SOCKJS: Final[tuple[tuple[str, str, Callable[[SockJsStatistics], int]], ...]] = (
@@ -71,11 +71,13 @@ class TransportCollector(Collector):
     Args:
         endpoints: whose SockJS.
         compressing: whose permessage-deflate.
+        handshakes: of TLS, on the port of TCP.
     """
 
-    def __init__(self, endpoints: Endpoints, compressing: Compressing) -> None:
+    def __init__(self, endpoints: Endpoints, compressing: Compressing, handshakes: TlsHandshakes) -> None:
         self._endpoints = endpoints
         self._compressing = compressing
+        self._handshakes = handshakes
 
     def collect(self) -> Iterable[Metric]:
         """See `Collector`."""
@@ -88,3 +90,8 @@ class TransportCollector(Collector):
         compression = self._compressing.statistics()
         for name, meaning, count in _COMPRESSION:
             yield CounterMetricFamily(name, meaning, value=count(compression))
+        yield CounterMetricFamily(
+            "stompede_tcp_handshakes_failed",
+            "TLS handshakes of STOMP over TCP that failed; counted when their time is over.",
+            value=self._handshakes.failed(),
+        )

@@ -10,6 +10,7 @@ from stompede.transports.deflate import Compressing as Compressing
 from stompede.transports.deflate import CompressionStatistics as CompressionStatistics
 from stompede.transports.handshake import Rules as Rules
 from stompede.transports.tcp import TCP as TCP
+from stompede.transports.tcp import TlsHandshakes as TlsHandshakes
 from stompede.transports.tcp import listen_tcp as listen_tcp
 from stompede.transports.upgrade import websocket_protocol as websocket_protocol
 from stompede.transports.uvicorn import http_protocol as http_protocol
@@ -17,5 +18,5 @@ from stompede.transports.websocket import WEBSOCKET as WEBSOCKET
 
 __all__ = [
     "TCP", "WEBSOCKET", "Acceptor", "Compressing", "CompressionStatistics", "Framing", "Receiver", "Refusal",
-    "Rules", "Transport", "http_protocol", "listen_tcp", "serve_asgi", "websocket_protocol",
+    "Rules", "TlsHandshakes", "Transport", "http_protocol", "listen_tcp", "serve_asgi", "websocket_protocol",
 ]  # fmt: skip

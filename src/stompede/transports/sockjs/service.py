@@ -12,7 +12,7 @@ import msgspec
 
 from stompede.transports.base import Acceptor
 from stompede.transports.handshake import Rules
-from stompede.transports.sockjs.lapses import Lapses
+from stompede.transports.lapses import Lapses
 from stompede.transports.sockjs.options import SockJsOptions
 from stompede.transports.sockjs.session import SockJsSession
 from stompede.transports.sockjs.websocket import FramedAcceptor, SockJsWebSocket
