@@ -259,7 +259,7 @@ COVERED_ELSEWHERE = {
     "max_connects_per_address_per_s": "test_server_rates", "max_handshakes": "test_server_rates",
     "shutdown_timeout_s": "test_stopping", "token_grace_s": "test_server_tokens",
     "sockjs_heart_beat_s": "test_sockjs_time", "sockjs_disconnect_delay_s": "test_sockjs_time",
-    "sockjs_max_post_bytes": "test_sockjs_limits", "sockjs_stream_bytes": "test_sockjs_limits",
+    "sockjs_max_post_bytes": "test_sockjs_limits", "sockjs_stream_bytes": "test_sockjs_limits", "sockjs_max_posts": "test_sockjs_limits",
     "prefetch": "test_server_acks", "max_prefetch": "test_server_acks", "max_queues": "test_server_queues",
     "max_transactions": "test_server_transactions", "max_transaction_frames": "test_server_transactions",
     "max_transaction_bytes": "test_server_transactions",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from serving import Served, make_app, serving, shortly, until
-from sockjsclient import Exchange, SockJsStomp, fetch, session_url, stream
+from sockjsclient import Answer, Exchange, SockJsStomp, fetch, session_url, stream
 from sockjsserving import (
     echoing,
     only,
@@ -150,6 +150,42 @@ async def test_requests_wait_while_the_session_does_not_read() -> None:
         await until(lambda: len(handled) == 20)
         poll.cancel()
         await asyncio.gather(poll, return_exceptions=True)
+
+
+async def test_requests_that_wait_for_their_turn_are_bounded_and_a_further_one_is_refused() -> None:
+    app = make_app(inbound_bytes=10, sockjs_max_posts=3)
+    gate = asyncio.Event()
+    handled: list[str] = []
+
+    @app.message("/wait")
+    async def wait(body: str) -> None:
+        await gate.wait()
+        handled.append(body)
+
+    async with serving(app) as served:
+        client = await SockJsStomp(served.http + "/stomp", "xhr").open()
+        await client.connect()
+        [session] = service_of(served).sessions.values()
+
+        def send(name: str) -> asyncio.Task[Answer]:
+            frame = f"SEND\ndestination:/app/wait\ncontent-type:text/plain\n\n{name}\0"
+            return asyncio.create_task(fetch(f"{client.url}/xhr_send", "POST", json.dumps([frame])))
+
+        taken = [await send("served"), await send("and fills what is read ahead")]
+        waiting = []
+        for number in (1, 2, 3):
+            waiting.append(send(str(number)))
+            await until(lambda number=number: session.posts == number)  # type: ignore[misc]
+        refused = await send("too much")
+        assert (refused.status, "sockjs_max_posts" in refused.text) == (429, True)
+        assert service_of(served).statistics().posts_refused == 1
+        figures = (await fetch(served.http + "/metrics")).text
+        assert 'stompede_sockjs_posts_refused_total{endpoint="/stomp"} 1.0' in figures
+        gate.set()
+        assert {answer.status for answer in [*taken, *await asyncio.gather(*waiting)]} == {204}
+        await until(lambda: handled == ["served", "and fills what is read ahead", "1", "2", "3"])
+        assert session.posts == 0
+        assert (await send("again")).status == 204
 
 
 # Numbers and origins.

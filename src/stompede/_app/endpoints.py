@@ -16,6 +16,7 @@ def endpoints_of(settings: Settings, acceptor: Acceptor, rules: Rules) -> Endpoi
         stream_bytes=settings.sockjs_stream_bytes,
         max_post_bytes=settings.sockjs_max_post_bytes,
         max_message_bytes=settings.max_message_bytes,
+        max_posts=settings.sockjs_max_posts,
         cookie=settings.sockjs_cookie,
         client_url=settings.sockjs_client_url,
     )

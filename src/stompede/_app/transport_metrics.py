@@ -87,6 +87,14 @@ class TransportCollector(Collector):
             for path, statistics in endpoints:
                 family.add_metric([path], figure(statistics))
             yield family
+        refused = CounterMetricFamily(
+            "stompede_sockjs_posts_refused",
+            "Requests refused because sockjs_max_posts of their session were there already.",
+            labels=["endpoint"],
+        )
+        for path, statistics in endpoints:
+            refused.add_metric([path], statistics.posts_refused)
+        yield refused
         compression = self._compressing.statistics()
         for name, meaning, count in _COMPRESSION:
             yield CounterMetricFamily(name, meaning, value=count(compression))

@@ -247,6 +247,11 @@ class Settings(BaseSettings):
     sockjs_max_post_bytes: Positive = Field(
         1 * MIB, description="Body of one request by which SockJS brings messages; JSON makes them longer."
     )
+    sockjs_max_posts: Positive = Field(
+        32,
+        description="Requests of one SockJS session that may bring messages at once: they are served one after the "
+        "other, and browsers send the next when the last is answered. A further one is refused with 429.",
+    )
     sockjs_stream_bytes: Positive = Field(
         128 * KIB,
         description="Bytes after which SockJS ends a streaming response and the client asks for the next; browsers "

@@ -168,6 +168,7 @@ def mount_echoes(app: Stompede) -> None:
             stream_bytes=STREAM_BYTES,
             max_post_bytes=settings.sockjs_max_post_bytes,
             max_message_bytes=settings.max_message_bytes,
+            max_posts=settings.sockjs_max_posts,
             cookie=cookie,
             client_url=settings.sockjs_client_url,
         )

@@ -22,6 +22,7 @@ from stompede.transports.handshake import HandshakeRefused, admit
 from stompede.transports.sockjs.bodies import BodyTooLarge, BodyTooSlow, read_messages
 from stompede.transports.sockjs.responses import FrameResponse, Headers, send_last, start_frames
 from stompede.transports.sockjs.service import SockJsService
+from stompede.transports.sockjs.session import SockJsSession
 from stompede.wire.sockjs import (
     CALLBACK,
     BodyRefused,
@@ -249,23 +250,37 @@ async def _messages(request: Request) -> None:
         else:
             await request.say(404, "there is no such session")
         return
-    async with session.inbox():
-        try:
-            messages = await read_messages(
-                request.receive, request.headers, service.options, session.progress
-            )
-        except BodyRefused as refused:
-            await request.say(500, str(refused))
-            return
-        except BodyTooSlow:
-            await request.say(408, "the body stopped coming")
-            return
-        except BodyTooLarge as large:
-            await request.say(413, str(large))
-            session.refuse(1009, str(large))
-            return
+    if session.posts >= service.options.max_posts:
+        service.posts_refused += 1
+        await request.say(429, "too many requests of this session wait already (sockjs_max_posts)")
+        return
+    session.posts += 1
+    try:
+        async with session.inbox():
+            taken = await _take(request, session)
+    finally:
+        session.posts -= 1
+    if taken:
+        await _taken_in(request)
+
+
+async def _take(request: Request, session: SockJsSession) -> bool:
+    """Reads a request's messages and hands them over; says what is wrong where that cannot be."""
+    try:
+        messages = await read_messages(
+            request.receive, request.headers, request.service.options, session.progress
+        )
+    except BodyRefused as refused:
+        await request.say(500, str(refused))
+    except BodyTooSlow:
+        await request.say(408, "the body stopped coming")
+    except BodyTooLarge as large:
+        await request.say(413, str(large))
+        session.refuse(1009, str(large))
+    else:
         await session.take(messages)
-    await _taken_in(request)
+        return True
+    return False
 
 
 async def _taken_in(request: Request) -> None:

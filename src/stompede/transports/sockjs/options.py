@@ -22,6 +22,7 @@ class SockJsOptions(msgspec.Struct, frozen=True):
         stream_bytes: a streaming response ends after so many bytes, so that browsers can free them.
         max_post_bytes: largest body of a request.
         max_message_bytes: largest message in it.
+        max_posts: requests of one session that may bring messages at once; all but one of them wait.
         cookie: whether the cookie ``JSESSIONID`` is set, by which some load balancers keep a client on its node.
         client_url: where the iframe page loads sockjs-client from.
     """
@@ -32,6 +33,7 @@ class SockJsOptions(msgspec.Struct, frozen=True):
     stream_bytes: int = 128 * _KIB
     max_post_bytes: int = 1024 * _KIB
     max_message_bytes: int = 512 * _KIB
+    max_posts: int = 32
     cookie: bool = False
     client_url: str = ""
 

@@ -31,12 +31,14 @@ class SockJsStatistics(msgspec.Struct, frozen=True):
         waiting: those of them with no response that could carry messages.
         websockets: WebSockets with SockJS framing now.
         ended: ends that are still remembered.
+        posts_refused: requests refused because ``max_posts`` of their session were there already.
     """
 
     sessions: int
     waiting: int
     websockets: int
     ended: int
+    posts_refused: int
 
 
 @final
@@ -48,6 +50,11 @@ class SockJsService:
         acceptor: decides about new sessions, and what stands above them.
         rules: origins and proxies.
         options: the rest.
+
+    Attributes:
+        sessions: those over HTTP, by what the client called them.
+        ended: the close frames of those that have ended.
+        posts_refused: see `SockJsStatistics`.
     """
 
     def __init__(self, path: str, acceptor: Acceptor, rules: Rules, options: SockJsOptions) -> None:
@@ -63,11 +70,14 @@ class SockJsService:
         self._quiet: Lapses[SockJsSession | SockJsWebSocket] = Lapses(options.heart_beat_s)
         self._forgetting: Lapses[str] = Lapses(options.disconnect_delay_s)
         self._websockets = 0
+        self.posts_refused = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def statistics(self) -> SockJsStatistics:
         """Figures of now."""
-        return SockJsStatistics(len(self.sessions), len(self._absent), self._websockets, len(self.ended))
+        return SockJsStatistics(
+            len(self.sessions), len(self._absent), self._websockets, len(self.ended), self.posts_refused
+        )
 
     def locate(self, path: str) -> Location | None:
         """What this endpoint has at a path; ``None`` for nothing, or nothing that its options allow."""

@@ -32,6 +32,9 @@ class SockJsSession:
         service: the endpoint; it keeps the time.
         key: the id that the client chose.
         address: IP address of the client.
+
+    Attributes:
+        posts: requests that bring messages now, or wait for their turn.
     """
 
     __slots__ = (
@@ -49,6 +52,7 @@ class SockJsSession:
         "_service",
         "address",
         "key",
+        "posts",
         "receiver",
     )  # fmt: skip
     framing = SOCKJS
@@ -67,6 +71,7 @@ class SockJsSession:
         self._close: bytes | None = None
         self._gone = False
         self._inbox: asyncio.Lock | None = None
+        self.posts = 0
         self._reading: asyncio.Future[None] | None = None
         self._progress = False
 
