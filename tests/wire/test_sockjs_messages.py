@@ -55,6 +55,19 @@ def test_halves_of_surrogate_pairs_become_replacement_characters() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '["a\u755c\u3864"]'.encode("utf-16-le"),  # its octets have \\ud8 in them
+        b'["\xed\xa0\x80", "\\ud800"]',
+        b'\xef\xbb\xbf["\\ud800"]',
+    ],
+)
+def test_a_body_is_utf_8_also_where_it_has_halves_of_surrogate_pairs(body: bytes) -> None:
+    with pytest.raises(BodyRefused, match=r"^Broken JSON encoding\.$"):
+        parse_messages(body)
+
+
 def test_a_field_of_a_form_is_found() -> None:
     assert form_field(b"p=1&d=%5B%22x%22%5D", "d") == b'["x"]'
     assert form_field(b"d=%5B%22a+b%EC%95%88%22%5D", "d") == '["a b안"]'.encode()

@@ -41,7 +41,9 @@ def _with_lone_surrogates(body: bytes) -> list[str]:
     if _SURROGATE_ESCAPE.search(body) is None:
         raise refused
     try:
-        found = json.loads(body)
+        found = json.loads(
+            body.decode()
+        )  # of octets it would also take UTF-16, and surrogates that no UTF-8 has
     except (ValueError, RecursionError):
         raise refused from None
     messages = [found] if isinstance(found, str) else found
