@@ -8,7 +8,7 @@ import pytest
 
 import stompede
 from serving import TRANSPORTS, Served, make_app, serving
-from stompede import Principal, Queue
+from stompede import Principal, Problem, Queue
 from stompede.client import Backoff, Client, Received
 
 AT_ONCE = Backoff(initial_s=0.0, max_s=0.01)
@@ -52,6 +52,12 @@ async def house(request: pytest.FixtureRequest) -> AsyncIterator[House]:
     app = make_app(tcp_port=0) if request.param == "tcp" else make_app()
     app.destination(JOBS, queue=Queue(max_deliveries=1000))
     app.destination("/queue/small", queue=Queue(max_messages=1))
+
+    @app.message("/cook", publish="/topic/hot")
+    async def cook(body: str) -> str:
+        if body.startswith("bad"):
+            raise Problem("spoiled", body)
+        return body
 
     @app.guard("/queue/shut")
     async def cooks(who: Principal) -> bool:

@@ -212,6 +212,16 @@ async def test_many_at_once_do_not_mix(house: House) -> None:
     assert figures(house) == (0, 20, 0, 0)
 
 
+async def test_handlers_run_when_it_commits_and_their_failures_go_to_on_error(house: House) -> None:
+    told: list[str] = []
+    async with house.client(on_error=lambda error: told.append(error.code)) as client:
+        async with client.subscribe("/topic/hot", str) as hot:
+            await commit(client, ("/app/cook", "bad soup"), ("/app/cook", "bread"), (DONE, "all"))
+            assert [each.body for each in await taken(hot, 1)] == ["bread"]
+            assert told == ["spoiled"]
+            assert house.kept == (1, 0)
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_job_and_its_result_stay_together_when_connections_are_cut(house: House, seed: int) -> None:
     chance = random.Random(seed)

@@ -254,6 +254,33 @@ async def test_what_the_bus_refuses_is_a_soft_error_without_internals(
     assert served.node.statistics().hub.subscriptions == (1 if command == "SUBSCRIBE" else 0)
 
 
+@pytest.mark.parametrize("broken", [False, True])
+async def test_handlers_of_a_transaction_wait_for_the_bus_and_are_not_begun_where_it_refuses(
+    served: Served, bus: RemoteBus, broken: bool
+) -> None:
+    client = await served.client()
+    await client.errors()
+    await client.subscribe("/session/queue/replies", "replies")
+    await client.request("BEGIN", {"transaction": "t"})
+    for destination in ("/app/say", "/topic/a", "/topic/b"):
+        await client.request("SEND", {"destination": destination, "transaction": "t"}, "x")
+    bus.open.clear()
+    bus.broken = broken
+    await client.send("COMMIT", {"transaction": "t", "receipt": "committed"})
+    await until(lambda: served.node.statistics().transactions.committed == 1)
+    assert bus.published == 0
+    bus.open.set()
+    if broken:
+        assert '"code":"unavailable"' in (await client.message()).text
+        bus.broken = False
+        assert (await client.request("SEND", {"destination": "/topic/a"}, "x")).command == "RECEIPT"
+        assert (client.frames, bus.published) == ([], 1)
+    else:
+        assert (await client.message()).text == "x"
+        assert (await client.frame()).headers["receipt-id"] == "committed"
+        assert bus.published == 3
+
+
 async def test_publish_of_the_application_waits_and_raises(served: Served, bus: RemoteBus) -> None:
     bus.open.clear()
     publishing = asyncio.create_task(served.app.publish("/topic/a", "x"))

@@ -185,7 +185,7 @@ async def test_a_refused_frame_spoils_its_transaction(serve: Serve) -> None:
 
     served = await serve(app)
     for destination, code in (
-        ("/queue/shut", "forbidden"), ("/queue/kitchen", "no-soup"), ("/app/work", "invalid-destination"),
+        ("/queue/shut", "forbidden"), ("/queue/kitchen", "no-soup"), ("/app/nobody", "not-found"),
         ("/nowhere", "invalid-destination"), ("/queue/*", "invalid-destination"),
     ):  # fmt: skip
         client = await begin(served)

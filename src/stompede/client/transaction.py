@@ -40,7 +40,8 @@ class Transaction:
             transaction.ack(message)
 
     Leaving commits, and waits until the server has confirmed it. An exception inside aborts; so does cancelling. An
-    empty one does nothing.
+    empty one does nothing. Of messages to ``/app`` Stompede makes no part of what is atomic: they are handled when the
+    rest has taken effect, and what goes wrong there is told to ``on_error``.
 
     The methods wait for nothing: mistakes of the caller are raised at once, refusals of the server when it commits.
 

@@ -64,10 +64,7 @@ class Problems:
         self, session: Session, error: BaseException, head: stomp.Head, destination: str | None
     ) -> None:
         """Answers the frame that caused an error."""
-        if not isinstance(
-            error, Exception
-        ):  # a cancellation: the node stops, or the handler cancelled itself
-            error = Problem("unavailable", "the handler was cancelled; try again")
+        error = _sayable(error)
         try:
             outcome = self._handlers.to_problem(error)
         except Exception as failure:
@@ -77,6 +74,19 @@ class Problems:
             self._answer_later(session, error, outcome, head, destination)
         else:
             self._answer(session, error, outcome or self.known(error), head, destination)
+
+    async def answer_here(
+        self, session: Session, error: BaseException, head: stomp.Head, destination: str | None
+    ) -> None:
+        """Like `answer`, for who can wait until it is said: the session may be busy with something else."""
+        error = _sayable(error)
+        try:
+            outcome = self._handlers.to_problem(error)
+            problem = await outcome if isinstance(outcome, Awaitable) else outcome
+        except Exception as failure:
+            self.log_failure(session, failure, destination, "error handler failed")
+            problem = None
+        self._answer(session, error, problem or self.known(error), head, destination)
 
     def _answer_later(
         self,
@@ -177,6 +187,13 @@ class Problems:
             exc_info=error,
         )
         return error_id
+
+
+def _sayable(error: BaseException) -> Exception:
+    """What a client may be told of; a cancellation is the node's stop, or the handler's own doing."""
+    if isinstance(error, Exception):
+        return error
+    return Problem("unavailable", "the handler was cancelled; try again")
 
 
 def _short(text: str | None) -> str | None:

@@ -211,7 +211,7 @@ def _in_transaction(session: Session, event: stomp.Send) -> None:
     if not transactions.is_open(session, head):
         return
 
-    async def steps() -> tuple[Kind, Message] | Answer:
+    async def steps() -> tuple[Route, Message] | Answer:
         node = session.node
         node.check_rate(session)
         principal = await credentials.check(session, head.authorization)
@@ -230,7 +230,7 @@ def _in_transaction(session: Session, event: stomp.Send) -> None:
         )
         if waits is not None:
             await waits
-        return route.kind, message
+        return route, message
 
     def done(outcome: Any, error: BaseException | None) -> None:
         if session.closed:

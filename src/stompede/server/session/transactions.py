@@ -4,9 +4,12 @@ A SEND, ACK or NACK with a ``transaction`` is checked when it comes, like any ot
 What passes is kept, and its RECEIPT says that. What is refused gets its soft error, and spoils the transaction: nothing
 of it takes effect any more, and COMMIT says ``transaction-aborted``.
 
-COMMIT puts the messages for queues in, and settles what was acknowledged, in one step of the store. If a queue is full,
-nothing of it happens. Then what is for topics is published, and what was refused goes back. Handlers cannot be undone,
-so a SEND to them is refused here.
+COMMIT has three steps, and what fails at one keeps the next from happening:
+
+1. The messages for queues are put in, and what was acknowledged is settled, in one step of the store. If a queue is
+   full, nothing happens at all.
+2. What is for topics is published, and what was refused goes back.
+3. What is for handlers is handled, see `stompede.server.session.handling`. Then the RECEIPT goes out.
 """
 
 from __future__ import annotations
@@ -16,11 +19,12 @@ from typing import TYPE_CHECKING, Any, final
 
 import msgspec
 
-from stompede.messaging.destinations import Kind
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
+from stompede.server.handlers.routes import Route
 from stompede.server.session import credentials
 from stompede.server.session.disconnects import Disconnects
+from stompede.server.session.handling import Call, Handling
 from stompede.wire import stomp
 
 if TYPE_CHECKING:
@@ -60,10 +64,11 @@ class Transaction:
         spoiled: one of its frames was refused.
     """
 
-    __slots__ = ("answers", "frames", "messages", "size_bytes", "spoiled")
+    __slots__ = ("answers", "calls", "frames", "messages", "size_bytes", "spoiled")
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.calls: list[Call] = []
         self.answers: list[_Answer] = []
         self.frames = 0
         self.size_bytes = 0
@@ -73,6 +78,7 @@ class Transaction:
         """Nothing of it takes effect: what it would have acknowledged is unacknowledged again."""
         answers, self.answers = self.answers, []
         self.messages = []
+        self.calls = []
         for answer in reversed(answers):
             answer.consumer.release(answer.messages)
 
@@ -123,22 +129,22 @@ def _room(session: Session, transaction: Transaction, size_bytes: int) -> None:
     transaction.size_bytes += size_bytes
 
 
-def keep_message(session: Session, head: stomp.Head, kind: Kind, message: Message) -> None:
+def keep_message(session: Session, head: stomp.Head, route: Route, message: Message) -> None:
     """Takes a SEND that was checked.
 
     Raises:
-        Problem: it cannot be in a transaction, or is too much for one.
+        Problem: it is too much for a transaction.
     """
     transaction = _find(session, head)
     assert transaction is not None
-    if kind is Kind.APP:
-        raise Problem(
-            "invalid-destination", "what a handler does cannot be undone: send to it without a transaction"
-        )
     size = len(message.body) + sum(len(name) + len(value) for name, value in message.headers.items())
     _room(session, transaction, size)
-    if not transaction.spoiled:
+    if transaction.spoiled:
+        return
+    if route.served is None:
         transaction.messages.append(message)
+    else:
+        transaction.calls.append(Call(head, route, message))
 
 
 def keep_ack(
@@ -277,22 +283,22 @@ def _committed(session: Session, head: stomp.Head, transaction: Transaction) -> 
     except Exception as error:
         session.fail(error, head, None)
         return
-    if session.closed:
-        for each in waiting:
-            node.spawn(_all([each]), "a part of a transaction failed")
-    elif not waiting:
-        session.receipt(head)
-    else:
-        session.run(_all(waiting), lambda _, error: _told(session, head, error))
 
+    def handle() -> None:
+        Handling(session, transaction.calls, lambda: session.receipt(head)).go()
 
-def _told(session: Session, head: stomp.Head, error: BaseException | None) -> None:
-    if session.closed:
-        return
-    if error is None:
-        session.receipt(head)
+    def taken(_: Any, error: BaseException | None) -> None:
+        if error is None:
+            handle()
+        elif not session.closed:
+            session.fail(error, head, None)
+
+    if not waiting:
+        handle()
+    elif transaction.calls or not session.closed:
+        session.run(_all(waiting), taken)
     else:
-        session.fail(error, head, None)
+        node.spawn(_all(waiting), "a part of a transaction failed")
 
 
 def _waits(outcome: Awaitable[None] | None) -> list[Awaitable[None]]:
@@ -300,8 +306,15 @@ def _waits(outcome: Awaitable[None] | None) -> list[Awaitable[None]]:
 
 
 async def _all(waiting: list[Awaitable[None]]) -> None:
+    """Waits for each; the first failure is raised when all have ended."""
+    failure: Exception | None = None
     for each in waiting:
-        await each
+        try:
+            await each
+        except Exception as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def _close(session: Session, name: str) -> Transaction:
