@@ -1,6 +1,9 @@
 """SIGTERM to a node in a process of its own."""
 
+import asyncio
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -8,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sockjsclient import SockJsStomp, fetch
 from stompsocket import Closed, StompSocket
 
 APPLICATION = """
@@ -113,6 +117,46 @@ async def test_a_signal_ends_an_idle_node_with_exit_code_0(
     node.process.send_signal(number)
     assert (await client.closed()).code == 1012
     assert code_of(node) == 0
+
+
+IN_A_RESPONSE = 'stompede_sockjs_waiting{endpoint="/stomp"} 0.0'
+
+
+async def answers(url: str) -> bool:
+    """Whether a server is there."""
+    try:
+        return (await fetch(f"{url}/health/ready")).status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def plain_uvicorn(free_port: int, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A uvicorn that knows nothing of Stompede but its ASGI face."""
+    (tmp_path / "plain.py").write_text("from stompede import Stompede\n\napp = Stompede()\n")
+    command = [sys.executable, "-m", "uvicorn", "plain:app", "--port", str(free_port)]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.DEVNULL) as process:
+        yield process, f"http://127.0.0.1:{free_port}"
+        process.kill()
+
+
+@pytest.mark.parametrize("transport", ["xhr_streaming", "eventsource", "xhr"])
+async def test_a_uvicorn_that_stops_does_not_wait_for_the_responses_of_sockjs_and_their_clients_are_told(
+    plain_uvicorn: tuple[subprocess.Popen[bytes], str], transport: str
+) -> None:
+    process, url = plain_uvicorn
+    async with asyncio.timeout(30):
+        while not await answers(url):
+            pass
+    client = await SockJsStomp(f"{url}/stomp", transport).open()
+    await client.connect()
+    waiting = asyncio.create_task(client.frame("ERROR"))
+    while IN_A_RESPONSE not in (await fetch(f"{url}/metrics")).text:
+        pass
+    process.terminate()
+    assert (await waiting).headers["disconnect-reason"] == "service-restart"
+    assert await asyncio.to_thread(process.wait, 30) == -signal.SIGTERM
+    client.drop()
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])

@@ -12,6 +12,7 @@ import structlog
 from fastapi import FastAPI
 
 from stompede._app.endpoints import compressing_of, endpoints_of
+from stompede._app.foreign import stopping_with_server
 from stompede._app.http import install_routes
 from stompede._app.registration import Registrations
 from stompede._app.tcp import serving_tcp
@@ -82,6 +83,7 @@ class Stompede(Registrations):
         self._certificate: tuple[str, str | None] | None = None
         self._tcp_server: asyncio.Server | None = None
         self._tls_handshakes = TlsHandshakes(own.handshake_timeout_s)
+        self._server_stops_node = False
         self._routes_installed = False
         self._start_error: BaseException | None = None
 
@@ -314,7 +316,7 @@ class Stompede(Registrations):
         await receive()
         started = False
         try:
-            async with self.running() as state, serving_tcp(self):
+            async with self.running() as state, serving_tcp(self), stopping_with_server(self):
                 if state is not None and "state" in scope:
                     scope["state"].update(state)
                 await send({"type": "lifespan.startup.complete"})

@@ -144,6 +144,7 @@ def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | N
         ConfigurationError: the certificate does not load.
     """
     settings = app.settings
+    app._server_stops_node = True
     app._certificate = None if certfile is None else (certfile, keyfile)
     websocket = websocket_protocol(
         app._endpoints.websocket,
