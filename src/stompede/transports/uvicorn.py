@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -17,7 +18,26 @@ _TOO_LARGE: Final = (
 _CROWD: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
 )
+_HANDSHAKE: Final = re.compile(
+    rb"GET /[!-~]* HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n)+\r\n"
+)
 _TOO_EARLY: Final = "Data follows the WebSocket handshake before its answer was sent."
+
+
+def _is_handshake(data: bytes) -> bool:
+    """Whether bytes are the whole head of a WebSocket handshake, and nothing else, in the form that nearly all clients
+    give it. Another form is not wrong: uvicorn's parser knows them all.
+    """
+    if len(data) > _MAX_HEAD_BYTES or _HANDSHAKE.fullmatch(data) is None:
+        return False
+    head = data.lower()
+    return (
+        b"\r\nupgrade: websocket\r\n" in head
+        and (b"\r\nconnection: upgrade\r\n" in head or b"\r\nconnection: keep-alive, upgrade\r\n" in head)
+        and head.count(b"\r\nupgrade:") == head.count(b"\r\nconnection:") == 1
+        and b"\r\ncontent-length:" not in head
+        and b"\r\ntransfer-encoding:" not in head
+    )
 
 
 class _UnknownLength(int):
@@ -46,6 +66,9 @@ def http_protocol(
     refused with 400, since a client must wait for the answer (RFC 6455 section 4.1). uvicorn sends chunks to clients of
     HTTP/1.0, too, which cannot read them (RFC 9112 section 6.1); here the end of the connection ends such a response.
 
+    A connection that begins with a plain WebSocket handshake goes on to the class of the ``ws`` option at once; what
+    uvicorn needs for HTTP is made for others only.
+
     An application finds the extension ``stompede.abort`` in the scope: a function that closes the connection at once.
 
     Args:
@@ -57,13 +80,22 @@ def http_protocol(
     heads = 0
 
     class TimedHttpProtocol(HttpToolsProtocol):
+        _uvicorn: (
+            tuple[Any, ...] | None
+        )  # what its constructor takes, until something other than a handshake comes
         _head_timer: asyncio.TimerHandle | None = None
         _read_bytes = 0  # in the present read
         _head_bytes = 0  # since the parser last told of anything whole; trailers count, too
 
+        def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
+            self._uvicorn = (config, server_state, app_state, _loop)
+            self.connections = server_state.connections
+
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
+            self.transport = transport
+            self.connections.add(self)
             if heads >= max_handshakes:
+                self._serve_http()
                 refused()
                 transport.write(_CROWD)
                 transport.close()
@@ -73,6 +105,11 @@ def http_protocol(
         def data_received(self, data: bytes) -> None:
             if self.transport.is_closing():
                 return  # refused
+            if self._uvicorn is not None:
+                if _is_handshake(data):
+                    self._serve_websocket(data)
+                    return
+                self._serve_http()
             if self.cycle is not None and self.cycle.response_complete:
                 self._start_timer()  # a further request begins
             self._read_bytes = len(data)
@@ -81,6 +118,23 @@ def http_protocol(
             if self._head_bytes > _MAX_HEAD_BYTES and not self.transport.is_closing():
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
+
+        def _serve_http(self) -> None:
+            assert self._uvicorn is not None
+            transport, arguments, self._uvicorn = self.transport, self._uvicorn, None
+            super().__init__(*arguments)
+            super().connection_made(transport)
+
+        def _serve_websocket(self, data: bytes) -> None:
+            """What `handle_websocket_upgrade` does, without a parser."""
+            assert self._uvicorn is not None
+            self._stop_timer()
+            self.connections.discard(self)
+            config, server_state, app_state, _ = self._uvicorn
+            protocol = config.ws_protocol_class(config=config, server_state=server_state, app_state=app_state)
+            protocol.connection_made(self.transport)
+            protocol.data_received(data)
+            self.transport.set_protocol(protocol)
 
         def on_headers_complete(self) -> None:
             self._stop_timer()
@@ -105,7 +159,16 @@ def http_protocol(
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_timer()
-            super().connection_lost(exc)
+            if self._uvicorn is None:
+                super().connection_lost(exc)
+            else:
+                self.connections.discard(self)
+
+        def shutdown(self) -> None:
+            if self._uvicorn is None:
+                super().shutdown()
+            else:
+                self.transport.close()
 
         def handle_websocket_upgrade(self) -> None:
             upgrade = (
@@ -124,7 +187,9 @@ def http_protocol(
             nonlocal heads
             if self._head_timer is None:
                 heads += 1
-                self._head_timer = self.loop.call_later(handshake_timeout_s, self.transport.abort)
+                self._head_timer = asyncio.get_running_loop().call_later(
+                    handshake_timeout_s, self.transport.abort
+                )
 
         def _stop_timer(self) -> None:
             nonlocal heads
