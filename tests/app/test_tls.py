@@ -1,5 +1,6 @@
 """TLS by certificate files, on the port of HTTP and WebSocket."""
 
+import asyncio
 import datetime
 import ipaddress
 import ssl
@@ -101,6 +102,43 @@ async def test_a_client_that_reads_slowly_over_tls_gets_all_in_order(certificate
             assert (await command(websocket))[0] == "ERROR"
             await websocket.wait_closed()
             assert websocket.close_code == 4500
+
+
+@pytest.mark.parametrize("over", ["tcp", "websocket"])
+async def test_what_came_before_reading_was_paused_is_handled_after_it(
+    over: str, certificate: tuple[str, str]
+) -> None:
+    certfile, keyfile = certificate
+    trust = ssl.create_default_context(cafile=certfile)
+    app = make_app(tcp_port=0, inbound_bytes=10_000)
+
+    @app.message("/brief")
+    async def brief(body: bytes) -> None:
+        await asyncio.sleep(0)
+
+    heads = [{"destination": "/app/brief", "receipt": number} for number in range(20)]
+    frames = [
+        encode("CONNECT", {"accept-version": "1.2"}),
+        *(encode("SEND", each, "x" * 9_999) for each in heads),
+    ]
+    parser, answers = Parser(), []
+    async with serving(app, certfile=certfile, keyfile=keyfile) as served:
+        if over == "websocket":
+            async with connect(app.public_url, ssl=trust, proxy=None) as websocket:
+                for frame in frames:
+                    await websocket.send(frame.decode())
+                while len(answers) < len(frames):
+                    answers += parser.feed(await websocket.recv(decode=False))
+        else:
+            assert app._tcp_server is not None
+            [listener] = app._tcp_server.sockets
+            reader, writer = await asyncio.open_connection(*listener.getsockname(), ssl=trust)
+            writer.writelines(frames)
+            while len(answers) < len(frames):
+                answers += parser.feed(await reader.read(65536))
+            writer.close()
+        assert served.node.statistics().reading_paused_total
+    assert [each.headers["receipt-id"] for each in answers[1:]] == [str(number) for number in range(20)]
 
 
 async def test_the_origin_must_be_of_https_as_well(certificate: tuple[str, str]) -> None:

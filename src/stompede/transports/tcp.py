@@ -17,6 +17,7 @@ from typing import Any, Final, cast, final
 
 from stompede.transports.base import NOBODY, Acceptor, Framing, Receiver, Refusal
 from stompede.transports.lapses import Lapses
+from stompede.transports.reading import resume_reading
 
 logger = logging.getLogger(__name__)
 
@@ -188,7 +189,7 @@ class TcpConnection(asyncio.BufferedProtocol):
     def resume_reading(self) -> None:
         """See `Transport`."""
         if not self._socket.is_closing():
-            self._socket.resume_reading()
+            resume_reading(self._socket)
 
     def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - TCP has no words for them; the ERROR frame does
         """See `Transport`; in the place of a close frame stands the end of our half."""
@@ -262,4 +263,6 @@ async def listen_tcp(
         backlog=_BACKLOG,
         ssl=tls,
         ssl_handshake_timeout=None if tls is None else handshake_timeout_s,
+        # Its timer outlives an `abort`, and keeps what TLS has of the connection: half a megabyte for half a minute.
+        ssl_shutdown_timeout=None if tls is None else close_timeout_s,
     )

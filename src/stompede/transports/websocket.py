@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from stompede.transports.base import NOBODY, Acceptor, Framing, Receiver
+from stompede.transports.reading import resume_reading
 from stompede.wire.websocket import (
     MessageAssembler,
     WebSocketViolation,
@@ -242,7 +243,7 @@ class WebSocketConnection(WSListener):
     def resume_reading(self) -> None:
         """See `Transport`."""
         if not self._socket.is_closing():
-            self._socket.resume_reading()
+            resume_reading(self._socket)
 
     def close(self, code: int, reason: str) -> None:
         """See `Transport`."""
