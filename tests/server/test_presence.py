@@ -14,7 +14,7 @@ from stompede.client import Client, Subscription
 from stompede.messaging.destinations import Prefixes
 from stompede.messaging.message import Message
 from stompede.registry import Counts, MemoryPresenceTable, Outcome
-from stompede.server.presence import presence
+from stompede.server.presence import presence, reporting
 from stompede.server.presence.events import Announcer
 from stompede.server.presence.presence import Presence
 
@@ -135,6 +135,31 @@ async def test_a_storm_of_joins_is_told_in_part_and_counted_as_a_whole() -> None
         figures = here.presence.statistics()
         assert (figures.members, figures.told, figures.withheld, figures.counted) == (100, 20, 80, 1)
     assert figures.table.entries == 100
+
+
+@pytest.mark.parametrize("batch", [2, 500])
+async def test_members_that_a_full_table_refused_are_noted_and_told_of_when_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(reporting, "_BATCH", batch)
+    async with watched(an_app(presence_entries=5, presence_grace_s=0)) as here:
+        async with AsyncExitStack() as later:
+            async with AsyncExitStack() as first:
+                for number in range(5):
+                    await first.enter_async_context(here.member(f"first {number}"))
+                for number in range(7):
+                    await later.enter_async_context(here.member(f"later {number}"))
+                await here.clock.advance(30)
+                assert await here.types() == ["join"] * 5
+                assert here.presence.statistics().unnoted == 7
+            await here.clock.advance(12)
+            assert await here.types() == ["leave"] * 5 + ["join"] * 5
+            figures = here.presence.statistics()
+            assert (figures.members, figures.unnoted, figures.table.entries) == (7, 2, 5)
+        await here.clock.advance(12)
+        assert await here.types() == ["leave"] * 5
+        figures = here.presence.statistics()
+        assert (figures.unnoted, figures.table.entries, here.presence.reporter.waiting) == (0, 0, 0)
 
 
 def test_ten_thousand_joins_are_as_many_messages_as_the_setting_says() -> None:

@@ -91,6 +91,11 @@ _GAUGES: Final[tuple[tuple[str, str, Figure], ...]] = (
         "Anonymous sessions times destinations that note who is there.",
         lambda s: s.presence.guests,
     ),
+    (
+        "stompede_presence_unnoted",
+        "Members of this node that the presence table has no room for.",
+        lambda s: s.presence.unnoted,
+    ),
     ("stompede_presence_leaving", "Members that may still come back.", lambda s: s.presence.leaving),
     ("stompede_loop_lag_seconds", "How late the event loop called the node's clock.", lambda s: s.loop_lag_s),
 )
@@ -280,7 +285,7 @@ _COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (
     ),
     (
         "stompede_presence_full",
-        "Members that are not noted, because the presence table was full.",
+        "Times that a member was not noted, because the presence table was full; it is tried again.",
         lambda s: s.presence.table.refused,
     ),
     (

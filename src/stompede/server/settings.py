@@ -142,7 +142,8 @@ class Settings(BaseSettings):
     )
     presence_entries: Positive = Field(
         1_000_000,
-        description="Members times destinations whose presence is noted; who comes beyond it is not.",
+        description="Members times destinations whose presence is noted; who comes beyond it is not, until there is "
+        "room.",
     )
     presence_ttl_s: float = Field(
         30,

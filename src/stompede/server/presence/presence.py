@@ -52,6 +52,7 @@ class PresenceStatistics(msgspec.Struct, frozen=True, rename="camel"):
         withheld: joins and leaves that went into a count, because ``presence_events_per_s`` were told.
         counted: counts published.
         failed: updates of the table that failed and were told again, and events that the bus did not take.
+        unnoted: members of this node that the table has no room for.
         info_refused: times that what the application tells of a member failed or was too large.
         table: the presence table.
     """
@@ -63,6 +64,7 @@ class PresenceStatistics(msgspec.Struct, frozen=True, rename="camel"):
     withheld: int = 0
     counted: int = 0
     failed: int = 0
+    unnoted: int = 0
     info_refused: int = 0
     table: PresenceTableStatistics = PresenceTableStatistics(0, 0, 0)
 
@@ -122,7 +124,8 @@ class Presence:
         told = self._announcer
         return PresenceStatistics(
             self._members, self._guests, len(self._leaving), told.told, told.withheld, told.counted,
-            self.reporter.failed + told.failed, self._info_refused, self.reporter.table.statistics(),
+            self.reporter.failed + told.failed, self.reporter.unnoted, self._info_refused,
+            self.reporter.table.statistics(),
         )  # fmt: skip
 
     def each_second(self, now: float) -> None:

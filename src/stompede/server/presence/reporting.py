@@ -1,7 +1,8 @@
 """What this node tells the presence table, and what it hears from it.
 
 What changed in a turn of the loop is told together, as what is true when it is told and not as what happened: so what
-failed is simply told again, and what waits is bounded by those who are there.
+failed is simply told again, and what waits is bounded by those who are there. Members that the table had no room
+for are told again with each refresh.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 import structlog
 
-from stompede.registry import Change, PresenceTable
+from stompede.registry import Change, Enter, PresenceTable
 from stompede.server.presence.events import Announcer
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Reporter:
         self._truth = truth
         self._everything = everything
         self._changed: dict[Key, None] = {}
+        self._unnoted: dict[Key, None] = {}
         self._telling = self._keeping = False
         self._refresh_at = 0.0
         self.failed = 0
@@ -65,6 +67,11 @@ class Reporter:
     def waiting(self) -> int:
         """How many changes the table has not taken yet."""
         return len(self._changed)
+
+    @property
+    def unnoted(self) -> int:
+        """How many members the table had no room for when they were told last."""
+        return len(self._unnoted)
 
     # Life.
 
@@ -75,7 +82,8 @@ class Reporter:
         self._refresh_at = self._node.now() + settings.presence_ttl_s / 3
         if not known:
             self._changed.update(dict.fromkeys(self._everything()))
-            self._tell_soon()
+        self._ask_for_room()
+        self._tell_soon()
 
     async def stop(self) -> None:
         """Lets this node's life end with the grace: members that are moved to another node do not leave meanwhile."""
@@ -129,6 +137,10 @@ class Reporter:
         finally:
             self._telling = False
 
+    def _ask_for_room(self) -> None:
+        """Some of those that were not noted are told again; `_update` goes on with the next while there is room."""
+        self._changed.update(dict.fromkeys(islice(self._unnoted, _BATCH)))
+
     async def _update(self, keys: list[Key]) -> bool:
         """Returns whether the table knows this node."""
         outcomes = None
@@ -141,6 +153,16 @@ class Reporter:
                 self._changed.update(dict.fromkeys(keys))
         if outcomes is None:
             return False
-        for outcome in outcomes:
+        room = full = False
+        for key, change, outcome in zip(keys, changes, outcomes, strict=True):
+            waited = key in self._unnoted
+            if outcome.what == "full":
+                self._unnoted[key] = None
+                full = True
+            elif waited:
+                del self._unnoted[key]
+                room = room or isinstance(change, Enter)
             self._announcer.announce(outcome)
+        if room and not full:
+            self._ask_for_room()
         return True
