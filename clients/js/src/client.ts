@@ -2,7 +2,7 @@
 
 import { decode, type Decoding, encode } from "./codec.js";
 import { ConnectionEnded, StompedeError } from "./errors.js";
-import { type Headers, Outgoing } from "./frames.js";
+import { type Headers, Outgoing, REQUEST_CODE } from "./frames.js";
 import { type ClientOptions, type ClientState, type Settings, settings } from "./options.js";
 import { Standing } from "./standing.js";
 import { type Message, MessageStream, type StreamOptions, type SubscribeOptions, Subscription } from "./subscription.js";
@@ -16,7 +16,10 @@ export interface SendOptions {
   readonly timeoutMs?: number;
   /** By default what the body is encoded to. */
   readonly contentType?: string;
-  /** Whether to wait for the RECEIPT. Without, errors go to the client's `onError`. Default `true`. */
+  /**
+   * Whether to wait for the RECEIPT. Without, errors go to the client's `onError`, and where the client has a token the
+   * message gets a `client-request-code`, by which it is known what an expired token stopped. Default `true`.
+   */
   readonly receipt?: boolean;
 }
 
@@ -175,12 +178,15 @@ export class StompedeClient {
 
   #frame(destination: string, body: unknown, options: SendOptions, receipt?: string, code?: string): Outgoing {
     this.#notClosed();
+    const { courier } = this.#supervisor;
+    const { token } = this.#settings;
     const encoded = encode(body);
     const contentType = options.contentType ?? encoded.contentType;
     const headers = {
       ...(contentType !== undefined && { "content-type": contentType }),
+      ...(receipt === undefined && token !== undefined && { [REQUEST_CODE]: courier.nextName() }),
       ...options.headers,
-      ...(code !== undefined && { "client-request-code": code }),
+      ...(code !== undefined && { [REQUEST_CODE]: code }),
       destination,
     };
     return new Outgoing("SEND", headers, encoded.body, receipt, code);

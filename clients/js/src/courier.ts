@@ -13,7 +13,7 @@
 import type { IMessage } from "@stomp/stompjs";
 import { Changes } from "./changes.js";
 import { StompedeError } from "./errors.js";
-import { type Headers, InFlight, Outgoing, SendQueue } from "./frames.js";
+import { type Headers, InFlight, Outgoing, SendQueue, Unconfirmed } from "./frames.js";
 import type { Link } from "./link.js";
 import type { Settings } from "./options.js";
 import { readSoftError } from "./soft.js";
@@ -31,6 +31,7 @@ export class Courier {
   onExpired: () => void = () => undefined;
   readonly counts = { sent: 0, received: 0, doubles: 0, undelivered: 0, softErrors: 0 };
   readonly #standings = new Map<string, Standing>();
+  readonly #unasked: Unconfirmed;
   readonly #unconfirmed = new Set<string>();
   readonly #holds = new Set<string>();
   #link: Link | undefined;
@@ -41,6 +42,7 @@ export class Courier {
 
   constructor(private readonly settings: Settings) {
     this.queue = new SendQueue(settings.maxQueued, settings.maxQueuedBytes, settings.whenFull);
+    this.#unasked = new Unconfirmed(settings.maxInFlight, settings.maxQueuedBytes);
   }
 
   // The connection.
@@ -76,6 +78,7 @@ export class Courier {
   detach(why: StompedeError): void {
     this.#link = undefined;
     this.#unconfirmed.clear();
+    this.#unasked.clear();
     for (const standing of this.#standings.values()) standing.written = false;
     for (const frame of this.inFlight.clear()) {
       if (frame.command === "UNSUBSCRIBE") frame.succeed();
@@ -163,7 +166,9 @@ export class Courier {
     if (frame.receipt !== undefined) this.inFlight.add(frame);
     if (frame.command === "SEND") this.counts.sent++;
     this.#link?.send(frame, authorization);
-    if (frame.receipt === undefined) frame.succeed();
+    if (frame.receipt !== undefined) return;
+    this.#unasked.add(frame);
+    frame.succeed();
   }
 
   // Subscriptions.
@@ -229,6 +234,7 @@ export class Courier {
   onReceipt(headers: Headers): void {
     const frame = this.inFlight.take(headers["receipt-id"], undefined);
     if (frame === undefined) return;
+    this.#unasked.handledBefore(frame.number);
     const { destination } = frame.headers;
     if (frame.command === "SUBSCRIBE") this.#answered(frame, headers);
     else if (frame.code === undefined) frame.succeed();
@@ -247,7 +253,7 @@ export class Courier {
   onSoftError(message: IMessage): void {
     this.counts.softErrors++;
     const error = readSoftError(message);
-    const frame = this.inFlight.take(message.headers["receipt-id"], error.requestCode);
+    const frame = this.inFlight.take(message.headers["receipt-id"], error.requestCode) ?? this.#unasked.take(error.requestCode);
     if (error.code === "token-expired" && this.settings.token !== undefined && this.#expired(frame, error)) return;
     this.fail(frame, error);
     this.flush();
@@ -256,7 +262,10 @@ export class Courier {
   /** Tells the one who waits for a frame what went wrong, or the client's user where nobody does. */
   fail(frame: Outgoing | undefined, error: StompedeError): void {
     if (frame === undefined) this.settings.onError(error);
-    else if (frame.command === "SUBSCRIBE") this.#answered(frame, undefined, error);
+    else if (frame.receipt === undefined) {
+      const { code, detail, errorId, requestCode } = error;
+      this.settings.onError(new StompedeError(code, detail, { errorId, requestCode, destination: frame.headers["destination"] }));
+    } else if (frame.command === "SUBSCRIBE") this.#answered(frame, undefined, error);
     else frame.fail(error);
   }
 
@@ -266,9 +275,10 @@ export class Courier {
     if (frame === undefined) {
       const heard = [...this.#standings.values()].filter((one) => one.destination === error.destination);
       for (const standing of heard) standing.suspend();
-      // A SEND without a receipt cannot be told apart from others, and is lost.
+      // A SEND without a receipt that is remembered no more cannot be told apart from others, and is lost.
       if (heard.length === 0) this.settings.onError(error);
     } else {
+      frame.reopen();
       this.refused.push(frame);
       this.#unconfirmed.delete(frame.receipt ?? "");
     }

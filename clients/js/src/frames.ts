@@ -3,6 +3,9 @@
 import type { IMessage } from "@stomp/stompjs";
 import { StompedeError } from "./errors.js";
 
+/** What a client calls a request, so that answers and errors can name it. */
+export const REQUEST_CODE = "client-request-code";
+
 /** Headers of a frame. */
 export type Headers = Readonly<Record<string, string>>;
 
@@ -42,6 +45,11 @@ export class Outgoing {
     let size = 64 + this.body.length;
     for (const [name, value] of Object.entries(this.headers)) size += name.length + value.length + 2;
     return size;
+  }
+
+  /** It was taken for done, and is not: it shall be sent again. */
+  reopen(): void {
+    this.settled = false;
   }
 
   succeed(answer?: IMessage): void {
@@ -113,6 +121,60 @@ export class SendQueue {
 
   #fits(frame: Outgoing): boolean {
     return this.#frames.length < this.maxCount && this.#bytes + frame.size <= this.maxBytes;
+  }
+}
+
+/**
+ * The latest frames that were sent without a receipt, by their `client-request-code`. Nobody confirms them; but where an
+ * error names one, it is known what to send again.
+ */
+export class Unconfirmed {
+  readonly #byCode = new Map<string, Outgoing>();
+  #bytes = 0;
+
+  constructor(
+    private readonly maxCount: number,
+    private readonly maxBytes: number,
+  ) {}
+
+  /** Keeps a frame; the oldest are forgotten where there are too many. */
+  add(frame: Outgoing): void {
+    const code = frame.headers[REQUEST_CODE];
+    if (code === undefined) return;
+    this.#forget(code);
+    this.#byCode.set(code, frame);
+    this.#bytes += frame.size;
+    for (const oldest of this.#byCode.keys()) {
+      if (this.#byCode.size <= this.maxCount && this.#bytes <= this.maxBytes) return;
+      this.#forget(oldest);
+    }
+  }
+
+  /** Finds the frame that an error is about, and forgets it. */
+  take(code: string | undefined): Outgoing | undefined {
+    return this.#forget(code ?? "");
+  }
+
+  /** The server has answered a later frame, and so it has handled all before it. */
+  handledBefore(number: number): void {
+    for (const [code, frame] of this.#byCode) {
+      if (frame.number > number) return;
+      this.#forget(code);
+    }
+  }
+
+  clear(): void {
+    this.#byCode.clear();
+    this.#bytes = 0;
+  }
+
+  #forget(code: string): Outgoing | undefined {
+    const frame = this.#byCode.get(code);
+    if (frame !== undefined) {
+      this.#byCode.delete(code);
+      this.#bytes -= frame.size;
+    }
+    return frame;
   }
 }
 

@@ -77,6 +77,66 @@ describe("an expired token", () => {
     expect(server.peer.subscription("/session/queue/request-error")).toBe("errors");
   });
 
+  it("loses no message that was sent without a receipt, nor its place", async () => {
+    const client = await opened();
+    const bodies = (): string[] => server.peer.sent("SEND").map((frame) => frame.body);
+    await client.send("/topic/x", "1", { receipt: false });
+    valid = 2;
+    await Promise.all([
+      client.send("/topic/x", "2", { receipt: false }),
+      client.send("/topic/x", "3"),
+      client.send("/topic/x", "4", { receipt: false, headers: { "client-request-code": "my own" } }),
+    ]);
+    await vi.waitUntil(() => bodies().length === 7);
+    expect(bodies()).toEqual(["1", "2", "3", "4", "2", "3", "4"]);
+    expect(server.peer.sent("SEND").at(-1)?.headers["client-request-code"]).toBe("my own");
+    expect(server.errors).toEqual([]);
+    await client.send("/topic/x", "5");
+    expect(bodies().length).toBe(8);
+  });
+
+  it("takes no refused message for a subscription of the same destination", async () => {
+    const client = await opened();
+    const onGap = vi.fn();
+    await client.subscribe("/topic/x", () => undefined, { onGap }).ready;
+    valid = 2;
+    await client.send("/topic/x", "1", { receipt: false });
+    await vi.waitUntil(() => server.peer.sent("SEND").length === 2);
+    expect([onGap.mock.calls.length, server.peer.subscribes("/topic/x").length]).toEqual([0, 1]);
+  });
+
+  it("is told to onError of messages without a receipt when there is no other", async () => {
+    const client = await opened({ token: () => "t1" });
+    valid = 2;
+    await client.send("/topic/x", "1", { receipt: false });
+    await vi.waitUntil(() => server.errors.length === 1);
+    expect(server.errors[0]).toMatchObject({ code: "token-expired", destination: "/topic/x" });
+  });
+
+  it("lets messages without a receipt go out on the next connection where the present one ends", async () => {
+    const client = await opened();
+    const rule = server.rule;
+    server.rule = (peer, frame) => (frame.headers["Authorization"] === "Bearer t2" && frame.command === "SUBSCRIBE") || rule(peer, frame);
+    valid = 2;
+    await client.send("/topic/x", "1", { receipt: false });
+    await vi.waitUntil(() => server.peer.subscribes("/session/queue/request-error").length === 2);
+    server.peer.cut();
+    await vi.waitUntil(() => client.statistics().connects === 2 && server.peer.sent("SEND").length === 1);
+  });
+
+  it("remembers as many messages without a receipt as may be in flight, and none that the server has handled", async () => {
+    const client = await opened({ maxInFlight: 2 });
+    for (const body of ["1", "2"]) await client.send("/topic/x", body, { receipt: false });
+    await client.send("/topic/x", "3");
+    const handled = server.peer.sent("SEND")[0]?.headers["client-request-code"] ?? "";
+    server.peer.softError({ code: "too-large", detail: "late" }, { "client-request-code": handled });
+    valid = 2;
+    for (const body of ["4", "5", "6"]) void client.send("/topic/x", body, { receipt: false });
+    await vi.waitUntil(() => server.peer.sent("SEND").length === 8);
+    expect(server.peer.sent("SEND").map((frame) => frame.body).slice(-2)).toEqual(["5", "6"]);
+    expect(server.errors.map((error) => error.code)).toEqual(["too-large", "token-expired"]);
+  });
+
   it("does not refuse a subscription for good", async () => {
     const client = await opened();
     valid = 2;

@@ -58,6 +58,20 @@ describe("with a node", () => {
     expect(member.statistics().connects).toBe(1);
   });
 
+  it("no message without a receipt is lost when the token expires", async () => {
+    const fetched = vi.fn(() => token("cook", 1));
+    const [member, guest] = [await opened({ token: fetched }), await opened()];
+    const seen: number[] = [];
+    await guest.subscribe<number>("/topic/unasked", ({ body }) => seen.push(body)).ready;
+    let sent = 0;
+    while (fetched.mock.calls.length < 3) {
+      await member.send("/topic/unasked", ++sent, { receipt: false });
+      await new Promise((resolve) => setTimeout(resolve, 1)); // of an unbounded stream only the latest are remembered
+    }
+    await vi.waitUntil(() => seen.length === sent);
+    expect(seen).toEqual([...seen.keys()].map((index) => index + 1));
+  });
+
   it("a listener's token is renewed, too, and what came meanwhile is not missed", async () => {
     let renew!: () => void;
     const allowed = new Promise<void>((resolve) => (renew = resolve));
