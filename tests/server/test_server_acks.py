@@ -1,49 +1,15 @@
-"""ACK and NACK: modes, prefetch, redelivery, dead letters; on queues and on topics."""
+"""ACK and NACK: modes, prefetch, redelivery; on queues and on topics."""
 
 import itertools
 from typing import Any
 
 import pytest
+from ack_house import JOBS, answer, client_of, kept, messages, put, texts
 
-from serving import Serve, Served, make_app, until
+from serving import Serve, make_app, until
 from stompede import Conflate, DropOldest, Queue
-from stompsocket import Frame, StompSocket
 
-JOBS = "/queue/jobs"
 VERSIONS = ("1.0", "1.1", "1.2")
-
-
-async def client_of(served: Served, version: str) -> StompSocket:
-    client = await served.open()
-    await client.connect({"accept-version": version})
-    return client
-
-
-async def answer(client: StompSocket, message: Frame, command: str = "ACK", **headers: str) -> Frame:
-    """ACK or NACK as the version has it; returns the RECEIPT, or the ERROR that came instead."""
-    if "ack" in message.headers:
-        named = {"id": message.headers["ack"]}
-    else:
-        named = {"message-id": message.headers["message-id"], "subscription": message.headers["subscription"]}
-    return await client.request(command, {**named, **headers})
-
-
-async def put(client: StompSocket, *bodies: object, destination: str = JOBS) -> None:
-    for body in bodies:
-        await client.request("SEND", {"destination": destination}, str(body))
-
-
-async def messages(client: StompSocket, count: int) -> list[Frame]:
-    return [await client.message() for _ in range(count)]
-
-
-def texts(frames: list[Frame]) -> list[str]:
-    return [frame.text for frame in frames]
-
-
-def kept(served: Served) -> tuple[int, int]:
-    store = served.node.statistics().queues.store
-    return store.waiting, store.taken
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -205,71 +171,6 @@ async def test_an_ack_that_comes_after_unsubscribe_is_a_soft_error(serve: Serve)
     await client.request("UNSUBSCRIBE", {"id": 1})
     await client.send("ACK", {"id": message.headers["ack"]})
     assert '"code":"not-found"' in (await client.message()).text
-
-
-async def test_after_max_deliveries_a_message_goes_to_dead_letters(serve: Serve) -> None:
-    app = make_app()
-    app.destination(JOBS, queue=Queue(max_deliveries=3, dead_letters="/queue/dead"))
-    served = await serve(app)
-    client, undertaker = await served.client(), await served.client()
-    await client.subscribe(JOBS, ack="client-individual")
-    await client.request("SEND", {"destination": JOBS, "k": "v", "content-type": "text/plain"}, "soup")
-    for _ in range(3):
-        await answer(client, await client.message(), "NACK")
-    await undertaker.subscribe("/queue/dead")
-    letter = await undertaker.message()
-    told = {
-        name: letter.headers[name] for name in ("dead-letter-origin", "dead-letter-reason", "delivery-count")
-    }
-    assert told == {"dead-letter-origin": JOBS, "dead-letter-reason": "max-deliveries", "delivery-count": "3"}
-    assert (letter.text, letter.headers["k"], letter.headers["content-type"]) == ("soup", "v", "text/plain")
-    assert await client.settle() == []
-    figures = served.node.statistics().queues
-    assert (figures.dead, figures.buried, kept(served)) == (1, 1, (0, 0))
-
-
-async def test_without_dead_letters_a_dead_message_is_dropped_and_counted(serve: Serve) -> None:
-    app = make_app()
-    app.destination(JOBS, queue=Queue(max_deliveries=1))
-    served = await serve(app)
-    client = await served.client()
-    await client.subscribe(JOBS, ack="client")
-    await put(client, "a")
-    await client.message()
-    client.drop()
-    await until(lambda: served.node.statistics().queues.dead == 1)
-    assert kept(served) == (0, 0)
-
-
-async def test_dead_letters_of_all_queues_are_no_dead_letters_of_their_own(serve: Serve) -> None:
-    app = make_app()
-    app.destination("/queue/{name}", queue=Queue(max_deliveries=1, dead_letters="/queue/dead"))
-    served = await serve(app)
-    client = await served.client()
-    await client.subscribe("/queue/a", 1, ack="client-individual")
-    await client.subscribe("/queue/dead", 2, ack="client-individual")
-    await put(client, "x", destination="/queue/a")
-    await answer(client, await client.message(), "NACK")
-    letter = await client.message()
-    assert letter.headers["dead-letter-origin"] == "/queue/a"
-    await answer(client, letter, "NACK")
-    assert await client.settle() == []
-    assert kept(served) == (0, 0)
-    assert (served.node.statistics().queues.dead, served.node.statistics().queues.buried) == (2, 1)
-
-
-async def test_dead_letters_that_are_full_lose_the_message_and_the_log_says_so(serve: Serve) -> None:
-    app = make_app()
-    app.destination(JOBS, queue=Queue(max_deliveries=1, dead_letters="/queue/dead"))
-    app.destination("/queue/dead", queue=Queue(max_messages=1))
-    served = await serve(app)
-    client = await served.client()
-    await client.subscribe(JOBS, ack="client-individual")
-    await put(client, "a", "b")
-    for message in await messages(client, 2):
-        await answer(client, message, "NACK")
-    assert kept(served) == (1, 0)
-    assert served.logged("a dead message was dropped, because dead letters are full")
 
 
 async def test_many_subscriptions_of_one_session_share_a_queue(serve: Serve) -> None:

@@ -40,8 +40,10 @@ class Store:
     def settle(self, queue: str, ids: Sequence[str]) -> Awaitable[None] | None:
         return self.store.settle(queue, ids)
 
-    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool) -> Awaitable[None] | None:
-        return self.store.give_back(queue, ids, delivered=delivered)
+    def give_back(
+        self, queue: str, ids: Sequence[str], *, delivered: bool, counted: bool = True
+    ) -> Awaitable[None] | None:
+        return self.store.give_back(queue, ids, delivered=delivered, counted=counted)
 
     def take_expired(
         self, count: int, *, now: float
@@ -83,8 +85,8 @@ class LateStore(Store):
     def settle(self, queue: str, ids: Sequence[str]) -> Any:
         return later(super().settle(queue, ids))
 
-    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool) -> Any:
-        return later(super().give_back(queue, ids, delivered=delivered))
+    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool, counted: bool = True) -> Any:
+        return later(super().give_back(queue, ids, delivered=delivered, counted=counted))
 
     def take_expired(self, count: int, *, now: float) -> Any:
         return later(super().take_expired(count, now=now))
@@ -115,7 +117,7 @@ class SharedStore(Store):
 class BackOfTheLineStore(Store):
     """What goes back comes last."""
 
-    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool) -> Any:
+    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool, counted: bool = True) -> Any:
         known = self.store._queues[queue]
         for name in ids:
             kept = known.let_go(name)
@@ -126,8 +128,22 @@ class BackOfTheLineStore(Store):
 class UncountedStore(Store):
     """Counts no deliveries."""
 
-    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool) -> Any:
+    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool, counted: bool = True) -> Any:
         return super().give_back(queue, ids, delivered=False)
+
+
+class CountingStore(Store):
+    """Counts every delivery."""
+
+    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool, counted: bool = True) -> Any:
+        return super().give_back(queue, ids, delivered=delivered)
+
+
+class ForgetfulStore(Store):
+    """A delivery that does not count has not been."""
+
+    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool, counted: bool = True) -> Any:
+        return super().give_back(queue, ids, delivered=delivered and counted)
 
 
 class HalfStore(Store):
@@ -183,11 +199,11 @@ class CrampedStore(Store):
 class StrictStore(Store):
     """What goes back to a queue that is full is lost."""
 
-    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool) -> Any:
+    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool, counted: bool = True) -> Any:
         known = self.store._queues[queue]
         if len(known) + len(known.taken) > 1:
             self.store.settle(queue, ids[:1])
-        return super().give_back(queue, ids, delivered=delivered)
+        return super().give_back(queue, ids, delivered=delivered, counted=counted)
 
 
 class MuteStore(Store):
@@ -200,9 +216,9 @@ class MuteStore(Store):
 class DeafStore(Store):
     """Does not tell of what goes back."""
 
-    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool) -> Any:
+    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool, counted: bool = True) -> Any:
         self.store._watched.clear()
-        return super().give_back(queue, ids, delivered=delivered)
+        return super().give_back(queue, ids, delivered=delivered, counted=counted)
 
 
 class ChattyStore(Store):

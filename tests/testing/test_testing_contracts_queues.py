@@ -27,6 +27,14 @@ class TestLateStore(Suite):
         (faults.SharedStore, "what_is_settled_never_comes_again"),
         (faults.BackOfTheLineStore, "what_goes_back_comes_before_all_others_in_its_old_order"),
         (faults.UncountedStore, "deliveries_are_counted_where_a_consumer_may_have_seen_the_message"),
+        (
+            faults.CountingStore,
+            "who_may_have_been_seen_comes_again_as_such_also_where_the_delivery_does_not_count",
+        ),
+        (
+            faults.ForgetfulStore,
+            "who_may_have_been_seen_comes_again_as_such_also_where_the_delivery_does_not_count",
+        ),
         (faults.RenamingStore, "a_message_keeps_its_id_and_no_two_have_the_same"),
         (faults.BottomlessStore, "a_full_queue_refuses_and_keeps_what_it_has"),
         (faults.BottomlessStore, "a_full_queue_lets_the_oldest_waiting_ones_go_where_it_may"),

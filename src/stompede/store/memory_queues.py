@@ -19,7 +19,7 @@ NOTHING: Final = Length(0, 0, 0)
 class _Kept(Generic[T]):
     """A message in a queue."""
 
-    __slots__ = ("deliveries", "expires_at", "id", "item", "number", "size_bytes")
+    __slots__ = ("deliveries", "expires_at", "id", "item", "number", "redelivered", "size_bytes")
 
     def __init__(self, number: int, name: str, entry: Entry[T], now: float) -> None:
         ttl_s = entry.limits.ttl_s
@@ -28,6 +28,7 @@ class _Kept(Generic[T]):
         self.item = entry.item
         self.size_bytes = entry.size_bytes
         self.deliveries = 0
+        self.redelivered = False
         self.expires_at = None if ttl_s is None else now + ttl_s
 
     def __lt__(self, other: _Kept[T]) -> bool:
@@ -226,7 +227,9 @@ class MemoryQueues(Generic[T]):
             del self._queues[name]
             self._mortal.pop(name, None)
 
-    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool) -> Awaitable[None] | None:
+    def give_back(
+        self, queue: str, ids: Sequence[str], *, delivered: bool, counted: bool = True
+    ) -> Awaitable[None] | None:
         """See `QueueStore.give_back`."""
         known = self._queues.get(queue)
         if known is None:
@@ -234,7 +237,8 @@ class MemoryQueues(Generic[T]):
         for name in ids:
             kept = known.let_go(name)
             if kept is not None:
-                kept.deliveries += delivered
+                kept.redelivered |= delivered
+                kept.deliveries += delivered and counted
                 heapq.heappush(known.returned, kept)
                 self._given_back += 1
         if len(known) and queue in self._watched and self._waiting is not None:
@@ -287,7 +291,7 @@ class MemoryQueues(Generic[T]):
 
 def _as_taken(kept: _Kept[T], now: float) -> Taken[T]:
     expired = kept.expires_at is not None and kept.expires_at <= now
-    return Taken(kept.id, kept.item, kept.deliveries + 1, expired)
+    return Taken(kept.id, kept.item, kept.deliveries + 1, expired, kept.redelivered)
 
 
 def _can_hold(queue: _Waiting[T], count: int, size_bytes: int, limits: Queue) -> bool:

@@ -38,14 +38,16 @@ class Taken(msgspec.Struct, Generic[T], frozen=True, gc=False):
     Attributes:
         id: unique among all messages of all queues, also across restarts; without a character that STOMP escapes.
         item: the message.
-        deliveries: how often it has been delivered, this time included.
+        deliveries: deliveries that count, this one included.
         expired: its time is over: it is not to be delivered any more, but to be settled.
+        redelivered: a consumer may have seen it before.
     """
 
     id: str
     item: T
     deliveries: int
     expired: bool = False
+    redelivered: bool = False
 
 
 class Refusal(enum.Enum):
@@ -193,13 +195,16 @@ class QueueStore(Protocol[T]):
         """Takes messages out for good. Ids that this node has not taken are left alone."""
         ...
 
-    def give_back(self, queue: str, ids: Sequence[str], *, delivered: bool) -> Awaitable[None] | None:
+    def give_back(
+        self, queue: str, ids: Sequence[str], *, delivered: bool, counted: bool = True
+    ) -> Awaitable[None] | None:
         """Lets messages wait again, at the front. Ids that this node has not taken are left alone.
 
         Args:
             queue: where they are from.
             ids: of the messages, in any order.
-            delivered: whether a consumer may have seen them; then their next delivery counts one more.
+            delivered: whether a consumer may have seen them; then they are ``redelivered`` from now on.
+            counted: whether that delivery counts; without meaning for those that nobody has seen.
         """
         ...
 

@@ -36,8 +36,8 @@ class Delivered(msgspec.Struct, gc=False):
     Attributes:
         key: what the client names it by.
         id: its message-id, and its id in the store.
-        message: the message.
-        deliveries: how often it was delivered, this time included.
+        message: the message, as its sender wrote it.
+        deliveries: deliveries that count, this one included.
         number: its place among all that the consumer got.
     """
 
@@ -87,14 +87,15 @@ class Consumer(ABC):
             return 0
         return self.prefetch - len(self.unacked) - self.held if self._acks else BURST
 
-    def write(self, message_id: str, message: Message, deliveries: int) -> bool:
+    def write(self, message_id: str, message: Message, deliveries: int, redelivered: bool = False) -> bool:
         """Sends one message; returns whether it has to be acknowledged."""
         subscription, session = self.subscription, self.session
         key = message_id
         ack = None
-        if deliveries > 1:
+        said = message
+        if redelivered or deliveries > 1:
             again = {"redelivered": "true", "delivery-count": str(deliveries)}
-            message = Message(
+            said = Message(
                 message.destination, message.body, message.content_type, {**message.headers, **again}
             )
         if self._acks:
@@ -103,7 +104,7 @@ class Consumer(ABC):
                 key = ack = f"{self.number}-{given}"
             self.unacked[key] = Delivered(key, message_id, message, deliveries, given)
         frame = session.wire.send_message(
-            message, message_id=message_id, subscription=subscription.id if subscription.id_given else None, ack=ack
+            said, message_id=message_id, subscription=subscription.id if subscription.id_given else None, ack=ack
         )  # fmt: skip
         session.write_frame(frame, is_text(message.body))
         return self._acks
@@ -171,7 +172,7 @@ class Consumer(ABC):
 
     @abstractmethod
     def returned(self, messages: Sequence[Delivered]) -> None:
-        """Messages were neither acknowledged nor refused when the consumer ended."""
+        """Messages were neither acknowledged nor refused when the consumer ended; the oldest comes first."""
 
 
 @final

@@ -108,7 +108,7 @@ class Consumed:
                 back.append(one.id)
                 continue
             self._queues.count(one)
-            if not consumer.write(one.id, one.item, one.deliveries):
+            if not consumer.write(one.id, one.item, one.deliveries, one.redelivered):
                 done.append(one.id)
         self._queues.handed_out(self.name, done, back, expired)
         if len(taken) == count and self._ready:
@@ -180,10 +180,12 @@ class QueueConsumer(Consumer):
         return self._queues.back(self._consumed.name, messages)
 
     def returned(self, messages: Sequence[Delivered]) -> None:
-        """See `Consumer`."""
-        self._queues.wait(
-            self._queues.back(self._consumed.name, messages), "messages could not be given back"
-        )
+        """See `Consumer`. The oldest one may have been in work, and may be what ends consumers: its delivery counts.
+        Those behind it only stood in a line, however often it breaks.
+        """
+        queue = self._consumed.name
+        self._queues.wait(self._queues.back(queue, messages[:1]), "a message could not be given back")
+        self._queues.wait(self._queues.back_unused(queue, messages[1:]), "messages could not be given back")
 
     def settles(self, messages: Sequence[Delivered]) -> list[tuple[str, str]]:
         """See `Consumer`."""

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
 import msgspec
-import structlog
 
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
@@ -18,6 +17,7 @@ from stompede.server.handlers.turns import Turns
 from stompede.server.options import OptionsTable
 from stompede.server.queues.acks import Delivered
 from stompede.server.queues.consumed import Consumed, QueueConsumer
+from stompede.server.queues.dead import EXPIRED, MAX_DELIVERIES, DeadMessages
 from stompede.server.session.subscription import Subscription
 from stompede.server.session.telling import Teller
 from stompede.server.settings import Settings
@@ -26,9 +26,7 @@ from stompede.store.queues import Entry, QueueStore, QueueStoreStatistics, Refus
 if TYPE_CHECKING:
     from stompede.server.session.session import Session
 
-log = structlog.get_logger("stompede.queues")
-
-_EXPIRED: Final = 1000  # messages whose time is over that are looked after in one second
+_TOO_OLD: Final = 1000  # messages whose time is over that are looked after in one second
 Settled = Sequence[tuple[str, str]]
 
 
@@ -110,6 +108,7 @@ class Queues:
         self._now = now
         self._teller = teller
         self._consumed: dict[str, Consumed] = {}
+        self._dead = DeadMessages(self, options, store, now)
 
     def statistics(self) -> QueuesStatistics:
         """Figures of now and since the start."""
@@ -133,7 +132,7 @@ class Queues:
 
     def each_second(self) -> None:
         """Looks after messages whose time is over."""
-        expired = self._store.take_expired(_EXPIRED, now=self._now())
+        expired = self._store.take_expired(_TOO_OLD, now=self._now())
         if isinstance(expired, Awaitable):
             self.spawn(self._bury_later(expired), "expired messages could not be looked for")
         else:
@@ -144,7 +143,7 @@ class Queues:
 
     def _bury_expired(self, expired: Sequence[tuple[str, Taken[Message]]]) -> None:
         for queue, one in expired:
-            self._bury(queue, one.id, one.item, one.deliveries - 1, "expired")
+            self._dead.bury(queue, one.id, one.item, one.deliveries - 1, EXPIRED)
 
     # Messages in.
 
@@ -247,7 +246,7 @@ class Queues:
     def count(self, taken: Taken[Message]) -> None:
         """A message goes to a consumer."""
         self.counts.delivered += 1
-        self.counts.redelivered += taken.deliveries > 1
+        self.counts.redelivered += taken.redelivered
 
     def handed_out(
         self, queue: str, done: Sequence[str], back: Sequence[str], expired: Sequence[Taken[Message]]
@@ -258,7 +257,7 @@ class Queues:
         if back:
             self.wait(self._store.give_back(queue, back, delivered=False), "messages could not be given back")
         for one in expired:
-            self._bury(queue, one.id, one.item, one.deliveries - 1, "expired")
+            self._dead.bury(queue, one.id, one.item, one.deliveries - 1, EXPIRED)
 
     def settle(self, queue: str, ids: Sequence[str]) -> Awaitable[None] | None:
         """Messages are done with."""
@@ -266,45 +265,19 @@ class Queues:
         return self._store.settle(queue, ids)
 
     def back(self, queue: str, messages: Sequence[Delivered]) -> Awaitable[None] | None:
-        """Messages were delivered and not acknowledged: they wait again, or are dead."""
+        """Messages were delivered and not acknowledged, which counts: they wait again, or are dead."""
         most = self._options.of(queue).queue.max_deliveries
         living = [each.id for each in messages if each.deliveries < most]
         for each in messages:
             if each.deliveries >= most:
-                self._bury(queue, each.id, each.message, each.deliveries, "max-deliveries")
+                self._dead.bury(queue, each.id, each.message, each.deliveries, MAX_DELIVERIES)
         return self._store.give_back(queue, living, delivered=True) if living else None
 
-    def _bury(self, queue: str, message_id: str, message: Message, deliveries: int, reason: str) -> None:
-        """A message ends here; where the queue has dead letters, it goes there in the same step."""
-        if reason == "expired":
-            self.counts.expired += 1
-        else:
-            self.counts.dead += 1
-        grave = self._options.of(queue).queue.dead_letters
-        if grave is None or grave == queue:  # as the dead letters of all queues are by their own options
-            self.wait(self._store.settle(queue, [message_id]), "a dead message could not be settled")
-            return
-        epitaph = {
-            "dead-letter-origin": queue, "dead-letter-reason": reason, "delivery-count": str(deliveries),
-        }  # fmt: skip
-        letter = Message(grave, message.body, message.content_type, {**message.headers, **epitaph})
-        outcome = self._store.append((self.entry(letter),), ((queue, message_id),), now=self._now())
-        if isinstance(outcome, Awaitable):
-            self.spawn(self._buried_later(outcome, queue, message_id), "a dead message could not be moved")
-        else:
-            self._buried(outcome, queue, message_id)
-
-    async def _buried_later(self, outcome: Awaitable[Refused | None], queue: str, message_id: str) -> None:
-        self._buried(await outcome, queue, message_id)
-
-    def _buried(self, refused: Refused | None, queue: str, message_id: str) -> None:
-        if refused is None:
-            self.counts.buried += 1
-            return
-        log.warning(
-            "a dead message was dropped, because dead letters are full", queue=queue, letters=refused.queue
-        )
-        self.wait(self._store.settle(queue, [message_id]), "a dead message could not be settled")
+    def back_unused(self, queue: str, messages: Sequence[Delivered]) -> Awaitable[None] | None:
+        """Messages were delivered, and their consumer has hardly begun with them: they wait again."""
+        if not messages:
+            return None
+        return self._store.give_back(queue, [each.id for each in messages], delivered=True, counted=False)
 
     def delete(self, queue: str) -> None:
         """A temporary queue ends, with all that is in it."""

@@ -153,6 +153,21 @@ class QueueStoreContract(ABC):
                 await known(store.give_back(JOBS, [one.id], delivered=delivered))
             assert counts == [1, 2, 2, 3]
 
+    async def test_who_may_have_been_seen_comes_again_as_such_also_where_the_delivery_does_not_count(
+        self,
+    ) -> None:
+        async with self.store() as store:
+            await self.put(store, 1)
+            seen = []
+            for delivered, counted in ((False, True), (True, False), (False, False), (True, True)):
+                (one,) = await self.take(store)
+                seen.append((one.deliveries, one.redelivered))
+                await known(store.give_back(JOBS, [one.id], delivered=delivered, counted=counted))
+            (one,) = await self.take(store)
+            assert [*seen, (one.deliveries, one.redelivered)] == [
+                (1, False), (1, False), (1, True), (1, True), (2, True),
+            ]  # fmt: skip
+
     async def test_a_message_keeps_its_id_and_no_two_have_the_same(self) -> None:
         async with self.store() as store:
             await self.put(store, *range(20))
