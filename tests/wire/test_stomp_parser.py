@@ -1,6 +1,7 @@
 """Frames out of bytes: line ends, chunks, headers, bodies."""
 
 import gc
+import tracemalloc
 
 import pytest
 from wire_support import decoder, events, server, splits, violation
@@ -117,6 +118,20 @@ def test_heart_beats_and_stray_nuls_between_frames_are_skipped(between: bytes):
     data = between + b"SEND\ndestination:/a\n\na\0" + between + b"SEND\ndestination:/a\n\nb\0" + between
     assert [sent.body for sent in sends(data)] == [b"a", b"b"]
     assert [sent.body for sent in sends(*splits(data, range(len(data))))] == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("between", [b"\n", b"\r\n", b"\0", b"\n\0", b"\r\n\0", b"\n\r\n"])
+def test_a_flood_of_heart_beats_and_nuls_costs_no_memory_beyond_its_own(between: bytes):
+    session = server()
+    data = between * (512 * 1024 // len(between))
+    tracemalloc.start()
+    try:
+        assert events(session, data) == []
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 64 * 1024, most
+    assert session.buffered_bytes == 0
 
 
 def test_heart_beats_leave_nothing_behind():

@@ -32,8 +32,9 @@ from stompede.wire.stomp.tables import RULES, Side
 from stompede.wire.stomp.versions import Version
 
 # Between frames: end-of-lines are heart-beats. CR LF is taken in every version, and so are stray NUL octets,
-# which some clients write after the one that ends the frame, and RabbitMQ takes as well.
-_skip: Final = re.compile(rb"(?:\r?\n|\0)*").match
+# which some clients write after the one that ends the frame, and RabbitMQ takes as well. Nothing is taken back, so
+# nothing is remembered: a group that could be would keep 190 octets for each of a million heart-beats.
+_skip: Final = re.compile(rb"(?:[\n\0]++|\r\n)*+").match
 
 
 class _Unfinished:
