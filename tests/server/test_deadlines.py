@@ -72,6 +72,22 @@ def test_what_asks_again_for_a_time_that_has_passed_does_not_ring_for_ever_in_on
     assert stubborn.rung == 2
 
 
+def test_what_is_hastened_rings_at_the_earlier_of_both_times() -> None:
+    deadlines = Deadlines()
+    deadlines.expire(0.0)
+    sooner, later, rung = Alarm(), Alarm(), Alarm()
+    for alarm, when in ((sooner, 5.0), (later, 5.0), (rung, 1.0)):
+        deadlines.add(alarm, when)
+    deadlines.hasten(sooner, 2.0)
+    deadlines.hasten(later, 9.0)
+    deadlines.expire(1.0)
+    deadlines.hasten(rung, 9.0)
+    for now in (2.0, 5.0, 9.0):
+        deadlines.expire(now)
+    assert (sooner.rung, later.rung, rung.rung) == ([2.0], [5.0], [1.0, 9.0])
+    assert len(deadlines) == 0
+
+
 def test_what_is_discarded_does_not_ring() -> None:
     deadlines = Deadlines()
     deadlines.expire(0.0)

@@ -69,6 +69,13 @@ class Deadlines:
         timed.bucket = bucket
         self._buckets.setdefault(bucket, set()).add(timed)
 
+    def hasten(self, timed: Timed, when: float) -> None:
+        """Has ``timed`` called at ``when`` at the latest. What is called sooner stays there; it says then what it wants."""
+        wanted = math.ceil(when / RESOLUTION_S)
+        if wanted < timed.bucket or (self._last is not None and timed.bucket <= self._last):
+            self.discard(timed)
+            self.add(timed, when)
+
     def discard(self, timed: Timed) -> None:
         """Takes ``timed`` out again; it may be gone already."""
         waiting = self._buckets.get(timed.bucket)

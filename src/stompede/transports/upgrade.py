@@ -92,11 +92,12 @@ def websocket_protocol(
     def listen(
         request: WSUpgradeRequest, protocol: WSProtocol, faults: _Faults
     ) -> WSUpgradeResponseWithListener | WSUpgradeResponse:
+        path, acceptor = protocol.place
+        del protocol.place
         headers = {name.lower(): value for name, value in request.headers.items()}
         socket = protocol.transport.underlying_transport
         peer = socket.get_extra_info("peername")
         try:
-            acceptor = acceptor_at(_path_of(request.path))
             if acceptor is None:
                 raise HandshakeRefused(404, "no WebSocket is served here; see the setting endpoints")
             admitted = admit(headers, peer[0] if peer else "", protocol.transport.is_secure, rules)
@@ -111,7 +112,7 @@ def websocket_protocol(
                 None,
             )
         offers = ", ".join(request.headers.getall("Sec-WebSocket-Extensions", ()))
-        agreed = compressing.agree(_path_of(request.path), offers)
+        agreed = compressing.agree(path, offers)
         free_bytes = len(protocol.get_buffer(-1))
         connection = WebSocketConnection(
             acceptor,
@@ -143,8 +144,11 @@ def websocket_protocol(
         def data_received(self, data: bytes) -> None:
             """Takes the bytes of the request, which uvicorn has read already."""
             method, target = data[: data.find(b"\r\n")].split(b" ")[:2]
-            if acceptor_at(_path_of(target)) is not None or fallback is None:
+            path = _path_of(target)
+            acceptor = acceptor_at(path)
+            if acceptor is not None or fallback is None:
                 del self._uvicorn
+                self.place = path, acceptor
                 if method != b"GET":
                     self._refuse(b"405 Method Not Allowed\r\nAllow: GET")
                     return

@@ -46,6 +46,8 @@ class _WebSocketFraming:
     def header(self, length: int, text: bool) -> bytes:
         if 125 < length < 0x10000:  # nearly every frame that is fanned out
             return _MEDIUM(_TEXT_FIN if text else _BINARY_FIN, 126, length)
+        if length < 126:
+            return bytes((_TEXT_FIN if text else _BINARY_FIN, length))
         return encode_header(_OPCODE_TEXT if text else _OPCODE_BINARY, length)
 
 

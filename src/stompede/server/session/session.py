@@ -321,8 +321,7 @@ class Session(StompSession):
 
     def look_again(self, when: float) -> None:
         """Asks for `on_deadline` at ``when`` at the latest."""
-        self.node.deadlines.discard(self)
-        self.node.deadlines.add(self, min(when, silence.next_deadline(self, self.node.now())))
+        self.node.deadlines.hasten(self, min(when, silence.next_deadline(self, self.node.now())))
 
     def on_deadline(self, now: float) -> float | None:
         """See `Timed`."""

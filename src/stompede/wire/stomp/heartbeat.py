@@ -7,6 +7,7 @@ as a beat, an end-of-line where there is nothing to say.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -42,6 +43,7 @@ class HeartBeat(msgspec.Struct, frozen=True):
 NO_HEART_BEAT: Final = HeartBeat(0, 0)
 
 
+@lru_cache(maxsize=64)  # most clients are alike
 def parse_heart_beat(value: str | None) -> HeartBeat | None:
     """Reads a ``heart-beat`` header; no header means 0,0; ``None`` where it is malformed."""
     if value is None:

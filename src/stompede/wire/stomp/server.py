@@ -255,16 +255,16 @@ class ServerSession(Endpoint):
         version = self._agreed
         assert version is not None
         self.version = version
-        headers = {"version": version.value, "session": session}
-        if self._server is not None:
-            headers["server"] = self._server
-        if version is not Version.V1_0:
-            headers["heart-beat"] = str(self._heart_beat)
-        if user_name is not None:
-            headers["user-name"] = user_name
         self._agree(self._theirs, now, tolerance)
         self._heads = self._known.heads(version)
-        return encode_frame(version, Frame("CONNECTED", headers))
+        frame = f"CONNECTED\nversion:{version.value}\nsession:{escape(None, session)}\n"
+        if self._server is not None:
+            frame += f"server:{escape(None, self._server)}\n"
+        if version is not Version.V1_0:
+            frame += f"heart-beat:{self._heart_beat}\n"
+        if user_name is not None:
+            frame += f"user-name:{escape(None, user_name)}\n"
+        return f"{frame}\n\0".encode()
 
     def send_receipt(self, receipt_id: str, headers: Mapping[str, str] = NO_HEADERS) -> bytes:
         """RECEIPT: the frame that carried this ``receipt`` header is done with.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from functools import lru_cache
 from typing import Final
 
 
@@ -25,6 +26,7 @@ ALL_VERSIONS: Final[tuple[Version, ...]] = (Version.V1_0, Version.V1_1, Version.
 _BY_NAME: Final = {version.value: version for version in ALL_VERSIONS}
 
 
+@lru_cache(maxsize=64)  # most clients are alike
 def parse_offer(accept_version: str | None) -> tuple[str, ...]:
     """The versions that a CONNECT frame offers.
 
@@ -37,6 +39,7 @@ def parse_offer(accept_version: str | None) -> tuple[str, ...]:
     return tuple(name for part in accept_version.split(",") if (name := part.strip()))
 
 
+@lru_cache(maxsize=64)
 def choose_version(offer: tuple[str, ...], supported: tuple[Version, ...]) -> Version | None:
     """The highest version that both sides speak, or ``None``."""
     common = [
