@@ -4,14 +4,13 @@
 
 import base64
 from collections.abc import Awaitable
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
-from stompede._app.rest import Camel, ProblemRoute, asking, refusals
+from stompede._app.rest import DESTINATIONS, READING, Camel, Destination, ProblemRoute, asking
 from stompede._types import Principal
 from stompede.messaging.destinations import Kind
 from stompede.messaging.message import Message
@@ -50,23 +49,18 @@ class Past(Camel):
 
 def history_router(app: "Stompede") -> APIRouter:
     """``GET /api/v1/destinations/history``: who may subscribe to a destination may ask."""
-    router = APIRouter(prefix="/api/v1/destinations", tags=["destinations"], route_class=ProblemRoute)
+    router = APIRouter(prefix=DESTINATIONS, tags=["destinations"], route_class=ProblemRoute)
     caller = Depends(asking(app))
 
     @router.get(
         "/history",
         summary="What a destination carried lately",
         response_model=Past,
-        responses=refusals(
-            HTTPStatus.UNAUTHORIZED,
-            HTTPStatus.FORBIDDEN,
-            HTTPStatus.NOT_FOUND,
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-        ),
+        responses=READING,
     )
     async def history(
         principal: Annotated[Principal | None, caller],
-        destination: Annotated[str, Query(description="For example `/topic/rooms/kitchen`.")],
+        destination: Destination,
         after: Annotated[
             str | None,
             Query(

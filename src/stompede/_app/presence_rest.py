@@ -2,13 +2,12 @@
 
 # No `from __future__ import annotations` here: the signatures of the routes hold what depends on the application.
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from stompede._app.rest import Camel, ProblemRoute, asking, refusals
+from stompede._app.rest import DESTINATIONS, READING, Camel, Destination, ProblemRoute, asking
 from stompede._types import Principal
 
 if TYPE_CHECKING:
@@ -35,22 +34,17 @@ class OnDestination(Camel):
 
 def presence_router(app: "Stompede") -> APIRouter:
     """``GET /api/v1/destinations/presence``: who may subscribe to a destination may ask."""
-    router = APIRouter(prefix="/api/v1/destinations", tags=["destinations"], route_class=ProblemRoute)
+    router = APIRouter(prefix=DESTINATIONS, tags=["destinations"], route_class=ProblemRoute)
     caller = Depends(asking(app))
 
     @router.get(
         "/presence",
         summary="Who is on a destination",
-        responses=refusals(
-            HTTPStatus.UNAUTHORIZED,
-            HTTPStatus.FORBIDDEN,
-            HTTPStatus.NOT_FOUND,
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-        ),
+        responses=READING,
     )
     async def presence(
         principal: Annotated[Principal | None, caller],
-        destination: Annotated[str, Query(description="For example `/topic/rooms/kitchen`.")],
+        destination: Destination,
         limit: Annotated[
             int, Query(ge=0, le=MOST_MEMBERS, description="Most members to list; all of them are counted.")
         ] = 100,

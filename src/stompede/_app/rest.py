@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -75,6 +75,16 @@ def refusals(*codes: HTTPStatus) -> dict[int | str, dict[str, Any]]:
         code.value: {"description": code.phrase, "content": {"application/problem+json": {}}}
         for code in codes
     }
+
+
+DESTINATIONS: Final = "/api/v1/destinations"
+"""Where the routes are that read a destination."""
+READING: Final = refusals(
+    HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
+)
+"""How they may refuse."""
+Destination = Annotated[str, Query(description="For example `/topic/rooms/kitchen`.")]
+"""Their parameter."""
 
 
 def _document(code: str, detail: str, **more: Any) -> JSONResponse:

@@ -21,6 +21,7 @@ from stompede.server.queues.queues import QueuesStatistics
 from stompede.server.queues.topic_acks import TopicAcksStatistics
 from stompede.server.recovery.histories import HistoriesStatistics
 from stompede.server.recovery.recovering import RecoveryStatistics
+from stompede.server.session.sessions import SessionsStatistics
 from stompede.server.session.transactions import TransactionsStatistics
 from stompede.store import HistoryStatistics
 from stompede.wire.stomp import HeadCacheStatistics
@@ -29,17 +30,10 @@ if TYPE_CHECKING:
     from stompede.server.node import Node
 
 
-class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
-    """What `Node.statistics` tells.
+class NodeStatistics(SessionsStatistics, frozen=True):
+    """What `Node.statistics` tells, besides who is here.
 
     Attributes:
-        sessions: sessions now.
-        connections: sockets now, those that have not sent CONNECT and those that are closing included.
-        members: principals with a session here.
-        connected_total: sessions since the start.
-        connecting: sockets that have not sent CONNECT.
-        refused_total: handshakes refused because the node was full or stopping, or the address came too often.
-        ended: sessions that ended, by reason.
         problems: soft errors, by code.
         problems_unheard: soft errors that no client heard.
         bytes_in: payload bytes from clients.
@@ -70,13 +64,6 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
         presence: who is on destinations; zeros where the application asks for none.
     """
 
-    sessions: int
-    connections: int
-    members: int
-    connected_total: int
-    connecting: int
-    refused_total: int
-    ended: Mapping[str, int]
     problems: Mapping[str, int]
     problems_unheard: int
     bytes_in: int
@@ -109,15 +96,8 @@ class NodeStatistics(msgspec.Struct, frozen=True, rename="camel"):
 
 def node_statistics(node: Node) -> NodeStatistics:
     """Gathers the figures of a node."""
-    attendance = node.attendance.statistics()
     return NodeStatistics(
-        sessions=attendance.sessions,
-        connections=attendance.connections,
-        members=attendance.members,
-        connected_total=attendance.connected_total,
-        connecting=attendance.connecting,
-        refused_total=attendance.refused_total,
-        ended=attendance.ended,
+        **msgspec.structs.asdict(node.attendance.statistics()),
         problems=dict(node.problems.counts),
         problems_unheard=node.problems.unheard,
         bytes_in=node.bytes_in,

@@ -19,25 +19,13 @@ from typing import Final, Protocol, final
 import msgspec
 
 from stompede.client.link import LinkEvents
-from stompede.transports.base import Framing, Receiver
+from stompede.transports.base import Framing, Receiver, Unframed
 
 # What Linux gives a loopback socket to begin with, roughly.
 CAPACITY_BYTES: Final = 64 * 1024
 
 
-class MemoryFraming:
-    """Payloads follow each other, with nothing between them."""
-
-    __slots__ = ()
-    compression = None
-    trailer = b""
-
-    def header(self, length: int, text: bool) -> bytes:  # noqa: ARG002 - the boundary's signature
-        """Nothing: STOMP frames delimit themselves."""
-        return b""
-
-
-MEMORY: Final[Framing] = MemoryFraming()
+MEMORY: Final[Framing] = Unframed()
 
 
 class End(msgspec.Struct, frozen=True):

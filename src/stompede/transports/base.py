@@ -60,6 +60,24 @@ class Framing(Protocol):
         ...
 
 
+class Unframed:
+    """A `Framing` for STOMP frames as they are, which delimit themselves.
+
+    Args:
+        trailer: what stands behind each.
+    """
+
+    __slots__ = ("trailer",)
+    compression = None
+
+    def __init__(self, trailer: bytes = b"") -> None:
+        self.trailer = trailer
+
+    def header(self, length: int, text: bool) -> bytes:  # noqa: ARG002 - the boundary's signature
+        """Nothing."""
+        return b""
+
+
 def framed(framing: Framing, payload: bytes, text: bool) -> bytes:
     """A payload that is a frame, as it goes to the socket; compressed where that is agreed on."""
     compression = framing.compression

@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final, cast, final
 
-from stompede.transports.base import NOBODY, Acceptor, Framing, Receiver, Refusal
+from stompede.transports.base import NOBODY, Acceptor, Framing, Receiver, Refusal, Unframed
 from stompede.transports.lapses import Lapses
 from stompede.transports.reading import resume_reading
 
@@ -30,22 +30,10 @@ _NO_WORD: Final = 1006  # stands for a peer that closed without a close code, as
 _KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
-class _TcpFraming:
-    """STOMP frames follow each other, parted by an end of line.
-
-    The specification allows it, RabbitMQ and ActiveMQ write it, and PHP's client needs it: it skips an octet after each
-    frame that more follows.
-    """
-
-    __slots__ = ()
-    compression = None
-    trailer = b"\n"
-
-    def header(self, length: int, text: bool) -> bytes:  # noqa: ARG002 - the boundary's signature
-        return b""
-
-
-TCP: Final[Framing] = _TcpFraming()
+TCP: Final[Framing] = Unframed(trailer=b"\n")
+"""STOMP frames follow each other, parted by an end of line. The specification allows it, RabbitMQ and ActiveMQ write
+it, and PHP's client needs it: it skips an octet after each frame that more follows.
+"""
 
 
 def _discard(data: bytes) -> None:

@@ -42,8 +42,8 @@ class Present(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag
     guests: int
 
 
-class Joined(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag="join"):
-    """A member has come to a destination.
+class _OfOne(msgspec.Struct, frozen=True, rename="camel", tag_field="type"):
+    """What is told of one member.
 
     Attributes:
         user: name of the member.
@@ -58,20 +58,12 @@ class Joined(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag=
     guests: int
 
 
-class Left(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag="leave"):
-    """A member has left a destination.
+class Joined(_OfOne, frozen=True, tag="join"):
+    """A member has come to a destination."""
 
-    Attributes:
-        user: name of the member.
-        info: what the application told of it.
-        count: members and guests that are there now.
-        guests: of those, the guests.
-    """
 
-    user: str
-    info: Any
-    count: int
-    guests: int
+class Left(_OfOne, frozen=True, tag="leave"):
+    """A member has left a destination."""
 
 
 class Counted(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag="count"):
