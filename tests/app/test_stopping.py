@@ -181,15 +181,27 @@ async def test_ctrl_c_while_the_node_stops_ends_it_at_once_and_says_so(
     assert (await client.closed()).code is None, "a lost connection: the client comes back by itself"
 
 
-async def test_a_handler_that_never_ends_does_not_keep_the_node(
-    serve_node: ServeNode, tmp_path: Path, connected: Connect
-) -> None:
-    (tmp_path / "slow.py").write_text(APPLICATION)
-    node = serve_node("slow:app", "--set", "shutdown_timeout_s=0.5", "--set", "close_timeout_s=0.5")
-    client, watcher = await connected(node), await connected(node)
-    await watcher.subscribe("/topic/begun")
-    await client.send("SEND", {"destination": "/app/slow"}, "x")
-    await watcher.message()
+Working = Callable[[str], Awaitable[tuple[Any, StompSocket]]]
+
+
+@pytest.fixture
+def working(serve_node: ServeNode, tmp_path: Path, connected: Connect) -> Working:
+    """A node whose handler, of that name, has begun and does not end; and the client that asked."""
+
+    async def work(handler: str) -> tuple[Any, StompSocket]:
+        (tmp_path / "slow.py").write_text(APPLICATION)
+        node = serve_node("slow:app", "--set", "shutdown_timeout_s=0.5", "--set", "close_timeout_s=0.5")
+        client, watcher = await connected(node), await connected(node)
+        await watcher.subscribe("/topic/begun")
+        await client.send("SEND", {"destination": f"/app/{handler}"}, "x")
+        await watcher.message()
+        return node, client
+
+    return work
+
+
+async def test_a_handler_that_never_ends_does_not_keep_the_node(working: Working) -> None:
+    node, client = await working("slow")
     begin = time.monotonic()
     node.process.send_signal(signal.SIGTERM)
     assert (await client.closed()).code == 1012
@@ -197,15 +209,8 @@ async def test_a_handler_that_never_ends_does_not_keep_the_node(
     assert time.monotonic() - begin < 8
 
 
-async def test_a_thread_that_never_ends_does_not_keep_the_process(
-    serve_node: ServeNode, tmp_path: Path, connected: Connect
-) -> None:
-    (tmp_path / "slow.py").write_text(APPLICATION)
-    node = serve_node("slow:app", "--set", "shutdown_timeout_s=0.5", "--set", "close_timeout_s=0.5")
-    client, watcher = await connected(node), await connected(node)
-    await watcher.subscribe("/topic/begun")
-    await client.send("SEND", {"destination": "/app/thread"}, "x")
-    await watcher.message()
+async def test_a_thread_that_never_ends_does_not_keep_the_process(working: Working) -> None:
+    node, client = await working("thread")
     node.process.send_signal(signal.SIGTERM)
     assert (await client.closed()).code == 1012
     assert code_of(node) == 0

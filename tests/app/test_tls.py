@@ -1,19 +1,14 @@
 """TLS by certificate files, on the port of HTTP and WebSocket."""
 
 import asyncio
-import datetime
-import ipaddress
 import ssl
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import ClientConnection, connect
 
+from certificates import self_signed
 from serving import make_app, serving
 from stompede import ConfigurationError
 from stompede._app.serve import build_server
@@ -23,31 +18,7 @@ from stompsocket import Parser, encode
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A certificate for 127.0.0.1 that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return str(folder / "cert.pem"), str(folder / "key.pem")
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 async def command(websocket: ClientConnection) -> tuple[str, str]:
@@ -174,12 +145,8 @@ def test_a_certificate_that_does_not_load_is_said_in_one_sentence(
         path.write_text("nonsense")
     elif broken == "other key":
         path.write_text(Path(certfile).read_text())
-        other = ec.generate_private_key(ec.SECP256R1())
-        keyfile = str(tmp_path / "key.pem")
-        Path(keyfile).write_bytes(
-            other.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
+        other = tmp_path / "other"
+        other.mkdir()
+        keyfile = self_signed(other)[1]
     with pytest.raises(ConfigurationError, match=r"cert\.pem.*does not load"):
         build_server(make_app(), certfile=str(path), keyfile=keyfile)

@@ -1,18 +1,14 @@
 """A node as a process: it starts, says where, serves, and stops in order."""
 
 import asyncio
-import datetime
 import socket
 import ssl
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 import stompede
+from certificates import self_signed
 from stompede import SessionClosedError
 
 CHAT = """
@@ -62,34 +58,13 @@ async def test_settings_of_file_and_command_line_reach_the_application(serve_nod
 @pytest.mark.timeout(60)
 async def test_a_node_speaks_tls_by_a_certificate_file(serve_node, tmp_path):
     (tmp_path / "chat.py").write_text(CHAT)
-    certificate(tmp_path)
+    self_signed(tmp_path)
     node = serve_node("chat:app", "--certfile", "cert.pem", "--keyfile", "key.pem")
     assert node.url.startswith("https://")
     trust = ssl.create_default_context(cafile=tmp_path / "cert.pem")
     url = node.stomp_url.replace("127.0.0.1", "localhost")
     async with stompede.connect(url, reconnect=None, ssl=trust) as client:
         await client.send("/topic/x", "hello")
-
-
-def certificate(folder):
-    """A certificate for localhost that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
 
 
 async def test_a_port_that_is_taken_is_one_sentence(run_stompede, tmp_path):

@@ -18,16 +18,6 @@ async def served() -> AsyncIterator[Served]:
         yield served
 
 
-@pytest.fixture
-def echo(served: Served) -> str:
-    return served.http + "/echo"
-
-
-@pytest.fixture
-def close(served: Served) -> str:
-    return served.http + "/close"
-
-
 # Greeting.
 
 

@@ -123,8 +123,9 @@ async def test_between_polls_the_policy_of_the_destination_acts() -> None:
         assert len(seen) < 20, "older positions were replaced, not queued"
 
 
-async def test_requests_wait_while_the_session_does_not_read() -> None:
-    app = make_app(inbound_bytes=10)
+def busy_app(**settings: object) -> tuple[Stompede, asyncio.Event, list[str]]:
+    """An application that handles nothing until the event is set, and what it has handled."""
+    app = make_app(inbound_bytes=10, **settings)
     gate = asyncio.Event()
     handled: list[str] = []
 
@@ -133,14 +134,21 @@ async def test_requests_wait_while_the_session_does_not_read() -> None:
         await gate.wait()
         handled.append(body)
 
+    return app, gate, handled
+
+
+def to_wait(body: object) -> str:
+    """A frame for it."""
+    return f"SEND\ndestination:/app/wait\ncontent-type:text/plain\n\n{body}\0"
+
+
+async def test_requests_wait_while_the_session_does_not_read() -> None:
+    app, gate, handled = busy_app()
     async with serving(app) as served:
         client = await SockJsStomp(served.http + "/stomp", "xhr").open()
         await client.connect()
-        frames = [
-            f"SEND\ndestination:/app/wait\ncontent-type:text/plain\n\n{number}\0" for number in range(20)
-        ]
         poll = asyncio.ensure_future(client.receive())
-        requests = [asyncio.ensure_future(client.send_raw([frame])) for frame in frames]
+        requests = [asyncio.ensure_future(client.send_raw([to_wait(number)])) for number in range(20)]
         session = await only(served)
         await until(lambda: session._reading is not None, "a session that does not read")
         await shortly()
@@ -153,23 +161,15 @@ async def test_requests_wait_while_the_session_does_not_read() -> None:
 
 
 async def test_requests_that_wait_for_their_turn_are_bounded_and_a_further_one_is_refused() -> None:
-    app = make_app(inbound_bytes=10, sockjs_max_posts=3)
-    gate = asyncio.Event()
-    handled: list[str] = []
-
-    @app.message("/wait")
-    async def wait(body: str) -> None:
-        await gate.wait()
-        handled.append(body)
-
+    app, gate, handled = busy_app(sockjs_max_posts=3)
     async with serving(app) as served:
         client = await SockJsStomp(served.http + "/stomp", "xhr").open()
         await client.connect()
         [session] = service_of(served).sessions.values()
 
         def send(name: str) -> asyncio.Task[Answer]:
-            frame = f"SEND\ndestination:/app/wait\ncontent-type:text/plain\n\n{name}\0"
-            return asyncio.create_task(fetch(f"{client.url}/xhr_send", "POST", json.dumps([frame])))
+            body = json.dumps([to_wait(name)])
+            return asyncio.create_task(fetch(f"{client.url}/xhr_send", "POST", body))
 
         taken = [await send("served"), await send("and fills what is read ahead")]
         waiting = []

@@ -26,16 +26,6 @@ async def served() -> AsyncIterator[Served]:
         yield served
 
 
-@pytest.fixture
-def echo(served: Served) -> str:
-    return served.http + "/echo"
-
-
-@pytest.fixture
-def close(served: Served) -> str:
-    return served.http + "/close"
-
-
 # Streaming.
 
 
