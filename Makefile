@@ -5,6 +5,8 @@ SHELL := bash
 BIN := .venv/bin
 RIDERS ?= 200
 SOAK_S ?= 900
+FUZZ_S ?= 60
+FUZZ_FRAMES ?= 10000000
 PYTEST_ARGS ?= -m "not proof"
 WORKERS ?= 3
 
@@ -15,7 +17,7 @@ CLIENT := clients/js/dist/index.js
 CLIENT_SOURCES := $(shell find clients/js/src clients/js/*.json -type f 2>/dev/null)
 PAGE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/.*' 2>/dev/null)
 
-.PHONY: help run test check bench conformance clients soak proof services console console-test client client-test docs dist format lock
+.PHONY: help run test check bench conformance clients soak fuzz fuzz-keep proof services console console-test client client-test docs dist format lock
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -53,8 +55,14 @@ clients: .venv/.dev $(CLIENTS_OF_OTHERS) ## the clients of others that tests/cli
 soak: .venv/.dev ## clients come, work and go in bad ways, SOAK_S seconds long (900); nothing of them may be left
 	@STOMPEDE_SOAK_S=$(SOAK_S) $(BIN)/pytest -m proof -o log_cli=true -o log_cli_level=INFO tests/soak
 
-proof: .venv/.dev console conformance soak ## the tests that take long
-	@$(BIN)/pytest -m proof --ignore=tests/clients --ignore=tests/soak
+fuzz: .venv/.dev .venv/.fuzz ## the wire and a node under the fuzzer: FUZZ_S seconds a target (60), FUZZ_FRAMES mutated frames (10000000)
+	@STOMPEDE_FUZZ_S=$(FUZZ_S) STOMPEDE_FUZZ_FRAMES=$(FUZZ_FRAMES) $(BIN)/pytest -m proof tests/fuzz
+
+fuzz-keep: .venv/.dev .venv/.fuzz ## take what the fuzzer has found into tests/fuzz/corpus
+	@$(BIN)/python tests/fuzz/keep.py
+
+proof: .venv/.dev console conformance soak fuzz ## the tests that take long
+	@$(BIN)/pytest -m proof --ignore=tests/clients --ignore=tests/soak --ignore=tests/fuzz
 
 services: ## the programs that tests drive: Chromium, promtool, a C compiler, clients in Java, PHP, Ruby, Perl (Debian and Ubuntu, as root)
 	@scripts/services

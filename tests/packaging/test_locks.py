@@ -37,7 +37,7 @@ def test_a_lock_file_names_no_package_host_but_public_ones(path):
     assert "--index-url" not in text
 
 
-@pytest.mark.parametrize("name", ["run.txt", "dev.txt", "node.txt"])
+@pytest.mark.parametrize("name", ["run.txt", "dev.txt", "fuzz.txt", "node.txt"])
 def test_every_pinned_requirement_has_hashes(name):
     text = (ROOT / "requirements" / name).read_text("utf-8").replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
