@@ -43,6 +43,7 @@ class Load:
         beats_s: seconds between two heart-beats that the server promised; they are counted during ``hold_s``.
         tokens: file with tokens for the scripts, one a line.
         path: where the server has its WebSocket.
+        protocol: the subprotocol to ask for.
     """
 
     subscribers: int
@@ -62,6 +63,7 @@ class Load:
     beats_s: float = 0
     tokens: Path | None = None
     path: str = "/stomp"
+    protocol: str | None = None
 
     def arguments(self) -> list[str]:
         """The program's options."""
@@ -70,7 +72,7 @@ class Load:
             "subscribe": self.subscribe, "publish": self.publish, "window": self.window, "rate": self.rate,
             "publications": self.publications, "body": self.body_bytes, "parallel": self.parallel,
             "hold": self.hold_s, "heart-beat": self.heart_beat_s, "beats": self.beats_s,
-            "tokens": self.tokens, "path": self.path,
+            "tokens": self.tokens, "path": self.path, "protocol": self.protocol,
         }  # fmt: skip
         given = [item for name, value in named.items() if value for item in (f"--{name}", str(value))]
         return [*given, *["--answers"] * self.answers, *["--queue"] * self.queue]

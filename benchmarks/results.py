@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import rabbitmq
 from benchmarks.generator import ROOT, Report
 from benchmarks.scenarios import Kind, Scenario
 
@@ -134,8 +135,8 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """In Markdown."""
+def table(outcomes: Sequence[Outcome], missing: Sequence[str] = ()) -> str:
+    """In Markdown; what is missing says why."""
     lines = [
         "| scenario | Stompede | baseline | ratio (least–most) | per CPU-second | wanted | |",
         "|---|---:|---:|---:|---:|---:|---|",
@@ -152,6 +153,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
             f"| {scenario.title} | {product} | {number(outcome.baseline.median)} | {ratio} | {cpu_ratio} | "
             f"{outcome.wanted_text} | {verdict} |"
         )
+    lines += [f"| {reason} | not measured | | | | | |" for reason in missing]
     return "\n".join(lines)
 
 
@@ -189,14 +191,14 @@ steadier one.
 """
 
 
-def page(outcomes: Sequence[Outcome], about: Mapping[str, Any]) -> str:
+def page(outcomes: Sequence[Outcome], about: Mapping[str, Any], missing: Sequence[str] = ()) -> str:
     """What the documentation includes."""
     return _PAGE.format(
         commit=about["commit"],
         **about["machine"],
         versions=", ".join(f"{name} {release}" for name, release in about["versions"].items()),
         pairs=about["pairs"],
-        table=table(outcomes),
+        table=table(outcomes, missing),
         storm=storm_text(outcomes),
     )
 
@@ -221,6 +223,8 @@ def machine(pairs: int, seconds: float) -> dict[str, Any]:
             versions[name] = version(name)
         except PackageNotFoundError:
             continue
+    if rabbitmq.installed():
+        versions["RabbitMQ"] = rabbitmq.version()
     return {
         "commit": _git("rev-parse", "--short=12", "HEAD") or "unknown",
         "dirty": bool(_git("status", "--porcelain", "--", "src", "benchmarks")),

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from benchmarks import rabbitmq
 from benchmarks.clock import run_clock
 from benchmarks.generator import ROOT, Load, LoadError, Report, Running, compile_load
 from benchmarks.recovery import run_recovery
@@ -65,15 +66,20 @@ class Bench:
         with ExitStack() as stack:
             stay = scenario.kind is not Kind.FRESH
             names = [name for name, _ in sides] if stay else []
-            servers = [stack.enter_context(Server(name, self.server_core)) for name in names]
+            servers = [stack.enter_context(self._server(name)) for name in names]
             for _ in range(self.pairs):
                 for side, (name, load) in enumerate(sides):
                     if stay:
                         reports[side].append(self._measure(scenario, servers[side], load))
                         continue
-                    with Server(name, self.server_core) as server:
+                    with self._server(name) as server:
                         reports[side].append(self._measure(scenario, server, load))
         return outcome_of(scenario, *reports)
+
+    def _server(self, name: str) -> Server:
+        if name == rabbitmq.NAME:
+            return rabbitmq.RabbitMq(self.server_core)
+        return Server(name, self.server_core)
 
     def _measure(self, scenario: Scenario, server: Server, load: Load) -> Report:
         try:
@@ -146,8 +152,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bench = Bench(pairs, seconds, warmup_s, given.server_core, given.load_core)
     about = machine(pairs, seconds)
     outcomes = []
+    missing = []
     for scenario in known:
         if given.names and scenario.name not in given.names:
+            continue
+        if scenario.baseline == rabbitmq.NAME and not rabbitmq.installed():
+            missing.append(f"{scenario.title}: RabbitMQ is not installed (make services)")
             continue
         try:
             outcome = bench.run(scenario)
@@ -156,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         outcomes.append(outcome)
         print(json.dumps({**outcome.as_json(), **about}), flush=True)
-    print(table(outcomes), file=sys.stderr)
+    print(table(outcomes, missing), file=sys.stderr)
     if not given.names and pairs >= PAIRS:
-        given.page.write_text(page(outcomes, about))
+        given.page.write_text(page(outcomes, about, missing))
     return _complain(outcomes, strict=given.strict)

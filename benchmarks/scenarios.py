@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from typing import Final
 
 import jwt
 
+from benchmarks import rabbitmq
 from benchmarks.generator import Load
 from benchmarks.servers import JWT_SECRET, PRODUCT
 
@@ -91,6 +94,7 @@ def send(destination: str, *headers: str, body: str = "%m") -> str:
 def token_file(count: int) -> Path:
     """A file with a token for each of so many members."""
     path = Path(tempfile.mkdtemp(prefix="stompede-benchmark-")) / "tokens"
+    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
     end = int(time.time()) + 6 * 3600
     tokens = (jwt.encode({"sub": f"member-{n}", "exp": end}, JWT_SECRET, "HS256") for n in range(count))
     path.write_text("\n".join(tokens))
@@ -141,6 +145,12 @@ def queue_of_work() -> Load:
         queue=True,
         window=8,
     )
+
+
+def of_rabbitmq(load: Load) -> Load:
+    """The same as RabbitMQ wants it: a user, and the virtual host in the place of the host's name."""
+    connect = r"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\nheart-beat:0,0\n\n\0"
+    return replace(load, connect=connect, path="/ws", protocol="v12.stomp")
 
 
 def ask(destination: str, *headers: str, code: str = "%d", tokens: bool = False) -> Load:
@@ -259,6 +269,16 @@ def _queues() -> Iterator[Scenario]:
         metric="deliveredPerCpuS",
         unit="messages/CPU-s",
         ratio=0.35,
+    )
+    yield Scenario(
+        "queue-rabbitmq",
+        "The same queue and its 100 consumers, against RabbitMQ's Web STOMP",
+        queue_of_work(),
+        rabbitmq.NAME,
+        of_rabbitmq(queue_of_work()),
+        metric="deliveredPerCpuS",
+        unit="messages/CPU-s",
+        ratio=1,
     )
 
 

@@ -62,17 +62,16 @@ class Server:
         self._process = subprocess.Popen(
             self._command(),
             cwd=ROOT,
-            env={
-                **os.environ,
-                **PRODUCT_ENVIRONMENT,
-                "STOMPEDE_DATA_DIR": self._data.name,
-                **(environment or {}),
-            },
+            env=self._environment(Path(self._data.name), environment or {}),
             stdout=self._log_path.open("wb"),
             stderr=subprocess.STDOUT,
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            start_new_session=True,
         )
         self.pid = self._process.pid
+
+    def _environment(self, data: Path, environment: Mapping[str, str]) -> dict[str, str]:
+        return {**os.environ, **PRODUCT_ENVIRONMENT, "STOMPEDE_DATA_DIR": str(data), **environment}
 
     def _command(self) -> list[str]:
         if self.name != PRODUCT:

@@ -70,7 +70,7 @@ class Deadlines:
         self._buckets.setdefault(bucket, set()).add(timed)
 
     def hasten(self, timed: Timed, when: float) -> None:
-        """Has ``timed`` called at ``when`` at the latest. What is called sooner stays there; it says then what it wants."""
+        """Has ``timed`` called at ``when`` at the latest. What is called sooner stays where it is."""
         wanted = math.ceil(when / RESOLUTION_S)
         if wanted < timed.bucket or (self._last is not None and timed.bucket <= self._last):
             self.discard(timed)
