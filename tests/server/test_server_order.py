@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from serving import Serve, Served, make_app, shortly, until
-from stompede import Stompede
+from stompede import Stompede, StompSession
 from stompsocket import StompSocket, encode
 
 
@@ -262,3 +262,39 @@ async def test_a_full_pool_is_said_to_the_client(serve: Serve) -> None:
     for client in clients:
         assert (await client.frame()).headers["receipt-id"] == "r"
     assert served.node.pool.statistics().refused == 1
+
+
+async def test_what_follows_a_subscribe_waits_for_its_listener_and_for_its_receipt_alike(
+    serve: Serve,
+) -> None:
+    app = make_app()
+    app.destination("/topic/a", presence=True)
+    listening, told = asyncio.Event(), asyncio.Event()
+    begun: list[str] = []
+
+    @app.on_subscribe
+    async def came(session: StompSession, destination: str) -> None:
+        if destination == "/topic/presence/a":
+            listening.set()
+            await told.wait()
+
+    @app.message("/work")
+    async def work(body: str) -> str:
+        begun.append(body)
+        await shortly()
+        return body
+
+    served = await serve(app)
+    client = await served.client()
+    await client.subscribe("/session/queue/replies", 1)
+    await client.send("SUBSCRIBE", {"id": 2, "destination": "/topic/presence/a", "receipt": "s"})
+    for number in range(3):
+        await client.send("SEND", {"destination": "/app/work", "receipt": number}, str(number))
+    await listening.wait()
+    frames = [await client.frame() for _ in range(2)]  # who is there, and the RECEIPT
+    assert [frame.command for frame in frames] == ["MESSAGE", "RECEIPT"]
+    await served.node.who_is_on("/topic/a").present("/topic/a", 1)
+    assert begun == []
+    told.set()
+    frames = [await client.frame() for _ in range(6)]
+    assert [frame.text or frame.headers["receipt-id"] for frame in frames] == list("001122")

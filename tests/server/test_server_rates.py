@@ -91,14 +91,14 @@ async def test_who_is_slowed_down_while_its_handler_runs_is_read_again_when_both
     client = await served.client()
     stop_the_clock(served)
     session = served.session(client)
-    session.busy = True
+    session.busy = 1
     for _ in range(3):
         await client.send("SEND", {"destination": "/topic/a"}, "x" * 1000)
     await until(lambda: session.reading_paused)
     served.clock.shift += 30
     await until(lambda: session.slowed_until is None)
     assert session.reading_paused
-    session.busy = False
+    session.busy = 0
     session.go_on()
     assert not session.reading_paused
     served.node.now = lambda: served.clock.now() + 60  # type: ignore[method-assign]

@@ -51,6 +51,57 @@ async def test_a_subscription_that_nobody_asked_for_may_be_asked_for_under_its_o
     await client.request("ACK", {"id": message.headers["ack"]})
 
 
+@pytest.mark.parametrize(
+    "destination", ["/topic/a", "/app/once", "/session/queue/replies", "/temp-queue/other", REPLY]
+)
+async def test_a_client_that_takes_the_id_of_what_nobody_asked_for_leaves_no_consumer_behind(
+    serve: Serve, destination: str
+) -> None:
+    app = make_app()
+
+    @app.subscribe("/once")
+    async def once() -> str:
+        return "soup"
+
+    served = await serve(app)
+    client = await served.client()
+    await client.request("SEND", {"destination": "/topic/questions", "reply-to": REPLY}, "why?")
+    assert served.node.statistics().queues.consumers == 1
+    await client.subscribe(destination, REPLY)
+    assert served.session(client).subscriptions[REPLY].destination == destination
+    await client.send("DISCONNECT", {"receipt": "bye"})
+    await until(lambda: not served.node.sessions)
+    figures = served.node.statistics()
+    assert (figures.queues.consumers, figures.queues.consumed, figures.temporary_queues) == (0, 0, 0)
+
+
+async def test_the_owner_may_ask_for_its_queue_by_the_long_address_and_gets_all_of_it_there(
+    serve: Serve,
+) -> None:
+    served = await serve()
+    client, other = await served.client(), await served.client()
+    await other.subscribe("/queue/questions")
+    await client.request("SEND", {"destination": "/queue/questions", "reply-to": REPLY}, "why?")
+    address = (await other.message()).headers["reply-to"]
+    await client.subscribe(address, 7)
+    for _ in range(4):
+        await other.request("SEND", {"destination": address}, "because")
+    assert [(await client.message()).headers["subscription"] for _ in range(4)] == ["7"] * 4
+
+
+async def test_a_subscribe_that_is_refused_leaves_what_nobody_asked_for_in_its_place(serve: Serve) -> None:
+    served = await serve()
+    client = await served.client()
+    await client.errors()
+    await client.request("SEND", {"destination": "/topic/questions", "reply-to": REPLY}, "why?")
+    bad = {"ack": "client", "prefetch-count": "many"}
+    for sid in (7, REPLY):
+        await client.send("SUBSCRIBE", {"id": sid, "destination": REPLY, **bad})
+        assert '"code":"invalid-header"' in (await client.message()).text
+    await client.request("SEND", {"destination": REPLY}, "to myself")
+    assert (await client.message()).headers["subscription"] == REPLY
+
+
 async def test_nobody_else_may_subscribe_and_the_address_cannot_be_guessed(serve: Serve) -> None:
     served = await serve()
     one, two = await served.client(), await served.client()

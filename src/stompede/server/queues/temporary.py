@@ -134,6 +134,14 @@ class TemporaryQueues:
         )
         session.subscriptions[destination] = subscription
 
+    def automatic(self, session: Session, destination: str) -> Subscription | None:
+        """The subscription to a session's own queue that nobody asked for, if there is one."""
+        short = f"{self._slash}{destination.rpartition('/')[2]}"
+        known = session.subscriptions.get(short)
+        if known is None or not known.automatic or self.own(session, destination) != self.own(session, short):
+            return None
+        return known
+
     def ended(self, session: Session) -> None:
         """The session has ended, and its consumers with it."""
         mine, session.temporary = session.temporary, None

@@ -58,18 +58,23 @@ class Handling:
         self._waits = False
 
     def go(self) -> None:
-        """Runs them, until one has to wait or none is left."""
+        """Runs them."""
+        self._session.busy += 1
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Runs them until one has to wait or none is left."""
         if self._going:  # the last one has ended at once: the loop below goes on
             return
         self._going = True
         session = self._session
         while self._calls and not self._waits:
-            session.busy = self._waits = True
+            self._waits = True
             call = self._calls.popleft()
             session.node.runner.start(self._handle(call), partial(self._done, call))
         self._going = False
         if not (self._calls or self._waits):
-            session.busy = False
+            session.busy -= 1
             self._then()
             session.go_on()
 
@@ -100,11 +105,11 @@ class Handling:
         elif error is not None:  # the node stops, and its patience with handlers is over
             self._session.fail(error, call.head, destination)
             self._give_up()
-        self.go()
+        self._go_on()
 
     def _told(self, _: object, error: BaseException | None) -> None:  # noqa: ARG002 - it is in the log
         self._waits = False
-        self.go()
+        self._go_on()
 
     def _give_up(self) -> None:
         calls, self._calls = self._calls, deque()

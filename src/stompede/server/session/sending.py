@@ -81,17 +81,17 @@ def on_send(session: Session, event: stomp.Send) -> None:
                     session.receipt(head)
             else:
                 session.doing = (head, route)
-                session.run(_await(taken), session.handler_done)
+                session.run(_await(taken), lambda _, error: send_done(session, None, error))
             return
         invocation = Invocation(message, session, principal, route.path)
         waits = None if route.gate is None else route.gate.check("send", invocation)
         session.doing = (head, route)
         coro = served.handler.call(invocation) if waits is None else _call_after(waits, route, invocation)
-        session.busy = True
+        session.busy += 1
         node.runner.start(coro, session.handler_done)
     except KeyUnknown:
         _slowly(session, event)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a guard that wants to end the process, too
         session.fail(error, head, event.destination)
 
 
@@ -152,15 +152,14 @@ def _slowly(session: Session, event: stomp.Send) -> None:
             await taken
         return None
 
-    session.run(steps(), session.handler_done)
+    session.run(steps(), lambda result, error: send_done(session, result, error))
 
 
-def handler_done(session: Session, result: Any, error: BaseException | None) -> None:
+def send_done(session: Session, result: Any, error: BaseException | None) -> None:
     """A SEND that had to wait, or a handler, is done: its result goes on, then the RECEIPT."""
     assert session.doing is not None
     head, route = session.doing
     session.doing = None
-    session.busy = False
     destination = head.destination if route is None else route.destination
     if error is not None:
         session.fail(error, head, destination)
@@ -185,7 +184,6 @@ def handler_done(session: Session, result: Any, error: BaseException | None) -> 
                 _receipt_later(session, head, destination, taken)
             elif head.receipt is not None:
                 session.receipt(head)
-    session.go_on()
 
 
 def _receipt_later(

@@ -4,9 +4,9 @@ above.
 This module has the session's life: bytes in, events in order, answers out, deadlines, the end. What a command
 does stands in modules of its own: `connecting`, `subscribing`, `sending`, and `credentials`.
 
-Order: events of a session are handled one after the other. While one waits (a handler, a guard, a login),
-`busy` is set, no further event is taken from the wire, and when enough bytes have come in meanwhile, the
-socket is not read: the client feels it, nobody else does.
+Order: events of a session are handled one after the other. While one waits (a handler, a guard, a login), no further
+event is taken from the wire, and when enough bytes have come in meanwhile, the socket is not read: the client feels it,
+nobody else does. `busy` counts what is waited for: an event may begin several things, and the last to end lets go.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import structlog
 
+from stompede._traceback import traceback_of
 from stompede._types import NO_HEADERS, Principal
 from stompede.errors import SessionClosedError
 from stompede.messaging.message import Message
@@ -24,15 +25,19 @@ from stompede.messaging.session import StompSession
 from stompede.server.fanout.outbox import Offer, Outbox
 from stompede.server.fanout.topics import is_text
 from stompede.server.handlers.answers import MAX_WAITING_BYTES
+from stompede.server.handlers.running import Finish
 from stompede.server.queues.acks import Ledger, direct_ack
 from stompede.server.queues.temporary import Own
 from stompede.server.rates import TokenBucket
+from stompede.server.repeats import Repeats
 from stompede.server.session import (
     acknowledging,
     connecting,
     credentials,
     disconnecting,
     ending,
+    leaving,
+    reading,
     sending,
     silence,
     subscribing,
@@ -55,9 +60,10 @@ class Session(StompSession):
     """See the module. Made by `Node.accept`; all methods are called on the node's loop, outside of any task."""
 
     __slots__ = (
-        "_answers", "_processing", "answered", "asked", "bucket", "busy", "closed", "connected",
-        "credentials_deadline", "doing", "ended", "generation", "inflow", "last_seen", "ledger", "node", "outbox",
-        "proof", "rate", "reading_paused", "rhythm", "slowed_until", "started", "subscriptions", "temporary",
+        "_answers", "_left", "_processing", "answered", "asked", "bucket", "busy", "closed", "connected",
+        "credentials_deadline", "doing", "ended", "generation", "gone", "inflow", "last_seen", "leaving", "ledger",
+        "node", "outbox", "proof", "rate", "reading_paused", "repeats", "rhythm", "slowed_until", "started",
+        "subscriptions", "temporary",
         "told_of_errors", "transactions", "transport", "user_subscriptions", "wire",
     )  # fmt: skip
 
@@ -79,9 +85,11 @@ class Session(StompSession):
         self.ledger: Ledger | None = None
         self.transactions: dict[str, transactions.Transaction] | None = None
         self.temporary: Own | None = None
-        self.connected = self.closed = False
+        self.connected = self.closed = self.gone = self._processing = False
         self.ended: Disconnect | None = None
-        self.busy = self._processing = False
+        self.leaving: tuple[Disconnect, str] | None = None
+        self._left = reading.FRAMES_OF_A_TURN
+        self.busy = 0
         self.doing: tuple[Any, ...] | None = None
         self.reading_paused = False
         self.told_of_errors = False
@@ -89,6 +97,7 @@ class Session(StompSession):
         self.proof: str | None = None
         self.generation = node.verifier.generation
         self.rate: TokenBucket | None = None
+        self.repeats: Repeats | None = None
         self.rhythm: Rhythm | None = None
         self.inflow = node.admission.inflow()
         self.slowed_until: float | None = None
@@ -109,7 +118,7 @@ class Session(StompSession):
         if not self.busy:
             self.process()
         elif not self.reading_paused and self.wire.buffered_bytes > self.node.settings.inbound_bytes:
-            self._pause_reading()
+            reading.pause(self, counted=True)
         if self.inflow is not None:
             self.node.admission.spend(self, len(data), now)
 
@@ -123,75 +132,59 @@ class Session(StompSession):
             return
         self._processing = True
         next_event = self.wire.next_event
+        left = self._left
         try:
             while not self.busy and not self.closed:
                 event = next_event()
                 if event is None:
                     break
                 _ON_EVENT[type(event)](self, event)
-        except Exception:
-            log.exception("session failed", session=self.id)
+                left -= 1
+                if not left:
+                    left = reading.FRAMES_OF_A_TURN
+                    reading.rest(self)
+        except (Exception, SystemExit) as error:
+            log.error("session failed", session=self.id, exception=traceback_of(error))
             self.end(Disconnects.INTERNAL.value)
         finally:
             self._processing = False
+            self._left = left
         if self.reading_paused:
-            if not self.busy and not self.closed and self.node.accepting and self.slowed_until is None:
-                self._resume_reading()
+            reading.look_again(self)
         elif self.busy and self.wire.buffered_bytes > self.node.settings.inbound_bytes:
-            self._pause_reading()
+            reading.pause(self, counted=True)
 
-    def stop_reading(self) -> None:
-        """The node stops: nothing more is read, and the client's silence is not held against it."""
-        if not (self.closed or self.reading_paused):
-            self._pause_reading(counted=False)
-
-    def slow_down(self, until: float) -> None:
-        """More came than `max_inbound_bytes_per_s`: nothing is read until then."""
-        self.slowed_until = until
-        if not self.reading_paused:
-            self._pause_reading(counted=False)
-        self.look_again(until)
-
-    def _pause_reading(self, *, counted: bool = True) -> None:
-        self.reading_paused = True
-        self.node.readers_paused += counted
-        self.transport.pause_reading()
-        self.wire.suspend_receiving()
-
-    def _resume_reading(self) -> None:
-        self.reading_paused = False
-        now = self.last_seen = self.node.now()
-        self.transport.resume_reading()
-        self.wire.resume_receiving(now)
-        if self.connected:
-            self.look_again(now + 3600)  # the client's interval counts anew; the bucket may be a minute away
+    def pump(self) -> None:
+        """See `Pumping`: the loop has been round, and the session has rested."""
+        self.busy -= 1
+        self.go_on()
 
     # Work that waits.
 
-    def run(self, coro: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> None:
+    def run(self, coro: Coroutine[Any, Any, Any], done: Finish) -> None:
         """Runs what may wait. Until ``done`` was called, and what that began has ended, no further event is handled."""
+        self.node.runner.start(coro, self._begin(done))
+
+    def wait_for(self, future: asyncio.Future[Any], done: Finish) -> None:
+        """Like `run`, for what somebody else works on already."""
+        finish = self._begin(done)
+
+        def finished(_: object) -> None:
+            error = future.exception()
+            finish(None if error else future.result(), error)
+
+        future.add_done_callback(finished)
+
+    def _begin(self, done: Finish) -> Finish:
+        """One thing more is waited for; what is returned is to be called at its end."""
 
         def finished(result: Any, error: BaseException | None) -> None:
-            self.busy = False
+            self.busy -= 1
             done(result, error)
             self.go_on()
 
-        self.busy = True
-        self.node.runner.start(coro, finished)
-
-    def wait_for(
-        self, future: asyncio.Future[Any], done: Callable[[Any, BaseException | None], None]
-    ) -> None:
-        """Like `run`, for what somebody else works on already."""
-
-        def finished(_: object) -> None:
-            self.busy = False
-            error = future.exception()
-            done(None if error else future.result(), error)
-            self.go_on()
-
-        self.busy = True
-        future.add_done_callback(finished)
+        self.busy += 1
+        return finished
 
     def go_on(self) -> None:
         """Handles what came in meanwhile, unless something else keeps the session busy."""
@@ -260,8 +253,10 @@ class Session(StompSession):
         self.deliver_to_user(Message(self.node.prefixes.replies, body, content_type, headers))
 
     def handler_done(self, result: Any, error: BaseException | None) -> None:
-        """What a SEND had to wait for is done."""
-        sending.handler_done(self, result, error)
+        """The handler of a SEND, which kept the session busy, is done."""
+        self.busy -= 1
+        sending.send_done(self, result, error)
+        self.go_on()
 
     # Errors.
 
@@ -366,13 +361,13 @@ class Session(StompSession):
             self.transport.write(framed(self.transport.framing, frame, True))
         self.end(row.value, detail=message)
 
+    def finished(self) -> None:
+        """See `Receiver`."""
+        leaving.finished(self)
+
     def lost(self, code: int | None, reason: str) -> None:
         """See `Receiver`."""
-        if not self.closed:
-            gone = Disconnects.LOST.value if code is None else Disconnects.NORMAL.value
-            ending.finish(self, gone, f"close code {code} {reason}".strip() if code is not None else reason)
-            self.outbox.close()
-        self.node.transport_gone(self)
+        leaving.lost(self, code, reason)
 
     def set_principal(self, principal: Principal | None) -> None:
         """The server's way to say who the session belongs to."""

@@ -170,7 +170,7 @@ def _answer(session: Session, event: stomp.Subscribe, destination: str, value: A
     """The one, direct answer to a SUBSCRIBE. The id stays taken until UNSUBSCRIBE."""
     encoded = None if value is None else session.node.encode(value)  # before the id is taken
     subscription = _subscription(event, destination, Kind.APP, guarded=False)
-    session.subscriptions[event.id] = subscription
+    _stand(session, subscription)
     if encoded is not None:
         body, content_type = encoded
         code = event.head.client_request_code
@@ -184,17 +184,19 @@ def _subscription(event: stomp.Subscribe, destination: str, kind: Kind, *, guard
 
 
 def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
-    """The subscription stands; the RECEIPT follows when the bus listens for it."""
+    """The subscription stands; the RECEIPT follows when the bus listens for it. Nobody is there to deliver to where
+    the client has left.
+    """
+    if session.leaving is not None:
+        return
     subscription = _subscription(event, route.destination, route.kind, guarded=route.gate is not None)
-    if route.kind is Kind.TEMP:
-        retire(session, route.destination)
     if route.kind in _OF_USERS:
         attached = attach_user(session, subscription)
     else:
         attached = attach(session, subscription, event.head)
     if session.closed:
         return
-    session.subscriptions[event.id] = subscription
+    _stand(session, subscription)
     if subscription.guarded:
         renewed(session)
     if isinstance(attached, Mapping):
@@ -252,11 +254,18 @@ def on_unsubscribe(session: Session, event: stomp.Unsubscribe) -> None:
     session.run(steps(), done)
 
 
-def retire(session: Session, destination: str) -> None:
-    """A subscription that nobody asked for ends: the client asks for one now."""
-    automatic = session.subscriptions.get(destination)
-    if automatic is not None and automatic.automatic:
-        _drop(session, automatic)
+def _stand(session: Session, subscription: Subscription) -> None:
+    """A subscription takes its id. One that nobody asked for ends, where it has that id, or where the client asks for
+    what comes there now.
+    """
+    known = session.subscriptions.get(subscription.id)
+    if known is not None:
+        _drop(session, known)
+    if subscription.kind is Kind.TEMP:
+        automatic = session.node.temporary.automatic(session, subscription.destination)
+        if automatic is not None:
+            _drop(session, automatic)
+    session.subscriptions[subscription.id] = subscription
 
 
 def _drop(session: Session, subscription: Subscription) -> None:
@@ -273,10 +282,15 @@ def _drop(session: Session, subscription: Subscription) -> None:
 def drop_all(session: Session) -> None:
     """The session ends: what it has not acknowledged goes back, and its open transactions are aborted."""
     transactions.abort_all(session)
-    for subscription in list(session.subscriptions.values()):
-        _drop(session, subscription)
+    drop_subscriptions(session)
     if session.temporary is not None:
         session.node.temporary.ended(session)
+
+
+def drop_subscriptions(session: Session) -> None:
+    """Nothing is delivered any more; what is not acknowledged goes back."""
+    for subscription in list(session.subscriptions.values()):
+        _drop(session, subscription)
 
 
 # Tokens that run out.
