@@ -258,18 +258,19 @@ def test_an_answer_names_its_message_as_the_version_does() -> None:
 def test_a_book_is_a_set_of_numbers(cumulative: bool, steps: list[tuple[str, int]]) -> None:
     book = Book(JOBS, "client" if cumulative else "client-individual", None)  # type: ignore[arg-type]
     numbers: set[int] = set()
-    out: list[list[int]] = []
+    out: list[dict[int, str]] = []
     count = 0
     for what, pick in steps:
         if what == "add":
             count += 1
-            assert book.add().number == count
+            assert book.add(str(count)).number == count
             numbers.add(count)
         elif what == "take" and numbers:
             number = sorted(numbers)[pick % len(numbers)]
             book.check(number)
             out.append(book.take(number))
-            assert out[-1] == (sorted(each for each in numbers if each <= number) if cumulative else [number])
+            meant = sorted(each for each in numbers if each <= number) if cumulative else [number]
+            assert out[-1] == {each: str(each) for each in meant}
             numbers -= set(out[-1])
             with pytest.raises(LocalProtocolError):
                 book.check(number)
@@ -277,4 +278,5 @@ def test_a_book_is_a_set_of_numbers(cumulative: bool, steps: list[tuple[str, int
             back = out.pop(pick % len(out))
             book.put_back(back)
             numbers |= set(back)
+        assert book.unfinished() == [str(each) for each in sorted(numbers)]
         assert len(book) == len(numbers)

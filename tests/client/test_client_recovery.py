@@ -1,10 +1,14 @@
 """The client recovers by itself: what it missed comes, nothing comes twice, and what cannot be had is said."""
 
+import random
+from contextlib import suppress
 from typing import Any
+
+import pytest
 
 import stompede
 from serving import Serve, Served, make_app, until
-from stompede import History, Stompede
+from stompede import History, SessionClosedError, Stompede
 from stompede.client import Backoff, Client, Overflow
 from stompede.client.track import Track
 from stompede.store import MemoryHistory
@@ -127,6 +131,71 @@ async def test_what_the_reader_let_fall_itself_is_no_gap(serve: Serve) -> None:
             await publish(served, 11)
             await until(lambda: messages.statistics().received == 11)
             assert await taken(messages, 3) == [("9", True), ("10", True), ("11", None)]
+
+
+async def test_what_was_not_acknowledged_comes_again_with_what_was_missed(serve: Serve) -> None:
+    served = await serve(an_app())
+    async with stompede.connect(served.url, reconnect=AT_ONCE) as client:
+        async with client.subscribe(ROOM, str, ack="client-individual", prefetch=4) as messages:
+            await publish(served, *range(1, 8))
+            got = [await messages.next(timeout_s=10) for _ in range(3)]
+            assert await got[0].ack()
+            await got[1].nack(receipt=True)
+            again = {(await messages.next(timeout_s=10)).body for _ in range(3)}
+            assert again == {"2", "4", "5"}
+            await cut(served, client)
+            await publish(served, 8)
+            assert await taken(messages, 4) == [(str(n), True) for n in range(2, 6)]
+            assert messages.statistics().gaps == 0
+
+
+async def test_a_refused_message_of_a_history_is_not_taken_for_a_double(serve: Serve) -> None:
+    served = await serve(an_app())
+    await publish(served, 1, 2)
+    async with stompede.connect(served.url) as client:
+        headers = {"history-last": "2"}
+        async with client.subscribe(ROOM, str, ack="client-individual", headers=headers) as messages:
+            one, two = [await messages.next(timeout_s=10) for _ in range(2)]
+            assert await two.ack()
+            assert await one.nack()
+            again = await messages.next(timeout_s=10)
+            assert (again.body, again.redelivered, again.message_id) == ("1", True, one.message_id)
+            assert messages.statistics().repeated == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_each_message_is_worked_off_in_one_transaction_over_lost_connections(
+    serve: Serve, seed: int
+) -> None:
+    served = await serve(an_app())
+    chance = random.Random(seed)
+    done: list[str] = []
+    await publish(served, *range(60))
+    async with stompede.connect(served.url, reconnect=AT_ONCE) as client:
+        headers = {"history-last": "60"}
+        async with client.subscribe(ROOM, str, ack="client", prefetch=7, headers=headers) as messages:
+            while len(done) < 60:
+                message = await messages.next(timeout_s=10)
+                if chance.random() < 0.3:
+                    await cut(served, client)
+                with suppress(SessionClosedError):
+                    async with client.transaction() as transaction:
+                        transaction.send("/queue/done", message.body)
+                        transaction.ack(message)
+                    done.append(message.body)
+    assert done == [str(number) for number in range(60)]
+    assert served.node.statistics().queues.store.appended == 60
+
+
+def test_a_track_of_acknowledged_messages_goes_back_to_the_first_that_was_not() -> None:
+    track = Track(acknowledged=True)
+    track.subscribe({})
+    assert track.confirmed({"position": "e-3"})
+    assert [track.accept(text) for text in ("e-4", "e-5", "e-6", "e-4")] == [True, True, True, True]
+    track.rewind(["e-6", "e-5", "other", "f-1"])
+    again: dict[str, str] = {}
+    track.subscribe(again)
+    assert again == {"recover-from": "e-4"}
 
 
 def test_a_track_drops_what_came_before_and_asks_for_what_comes_next() -> None:

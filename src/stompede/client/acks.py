@@ -54,24 +54,29 @@ class Book:
         left: of those, by the user, who left the subscription.
     """
 
-    __slots__ = ("_answering", "_cumulative", "_next", "_open", "destination", "ended", "left")
+    __slots__ = ("_answering", "_cumulative", "_next", "_open", "_promised", "destination", "ended", "left")
 
     def __init__(self, destination: str, mode: AckMode, answering: Answering) -> None:
         self.destination = destination
         self.ended = self.left = False
         self._cumulative = mode == "client"
         self._answering = answering
-        self._open: dict[int, None] = {}
+        self._open: dict[int, str] = {}
+        self._promised: dict[int, str] = {}
         self._next = 0
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self) -> Given:
+    def add(self, message_id: str) -> Given:
         """A message came."""
         self._next += 1
-        self._open[self._next] = None
+        self._open[self._next] = message_id
         return Given(self, self._next)
+
+    def unfinished(self) -> list[str]:
+        """The ids of messages that were not answered, or by transactions only whose outcome is not known."""
+        return [*self._open.values(), *self._promised.values()]
 
     def end(self, *, left: bool = False) -> None:
         """The server takes back what is not acknowledged."""
@@ -94,17 +99,24 @@ class Book:
             hint = ", by itself or with a later one (ack='client')" if self._cumulative else ""
             raise LocalProtocolError(f"this message of {self.destination} was answered before{hint}")
 
-    def take(self, number: int) -> list[int]:
+    def take(self, number: int) -> dict[int, str]:
         """What an answer about a message is about: that one, or all before it, too. They count as answered."""
         taken = [each for each in self._open if each <= number] if self._cumulative else [number]
-        for each in taken:
-            del self._open[each]
-        return taken
+        return {each: self._open.pop(each) for each in taken}
 
-    def put_back(self, taken: list[int]) -> None:
+    def put_back(self, taken: dict[int, str]) -> None:
         """An answer took no effect: it may be given again."""
         if not self.ended:
-            self._open = dict.fromkeys(sorted((*self._open, *taken)))
+            self._open = dict(sorted((self._open | taken).items()))
+
+    def promise(self, taken: dict[int, str]) -> None:
+        """An answer takes effect with a transaction, if at all."""
+        self._promised |= taken
+
+    def settled(self, taken: dict[int, str]) -> None:
+        """The outcome of a transaction is known."""
+        for each in taken:
+            self._promised.pop(each, None)
 
     def frame(self, command: str, message: Mapping[str, str]) -> Outgoing:
         """An ACK or NACK of a message, by its headers.

@@ -26,6 +26,7 @@ class Standing:
         on_gap: told when messages may be missing before the next one.
         on_lost: told when the connection is gone on which it stood.
         kept: whether the server keeps what it could not deliver: a lost connection makes no gap.
+        acknowledged: whether its messages are acknowledged.
         confirm: whether SUBSCRIBE asks for a RECEIPT.
         early: whether it is subscribed before all others: what tells of refused subscriptions must be.
 
@@ -48,6 +49,7 @@ class Standing:
         on_gap: Callable[[], None] | None = None,
         on_lost: Callable[[], None] | None = None,
         kept: bool = False,
+        acknowledged: bool = False,
         confirm: bool = True,
         early: bool = False,
     ) -> None:
@@ -66,7 +68,7 @@ class Standing:
         self._kept = kept
         self.book: Book | None = None
         self._changes = Changes()
-        self._track = Track()
+        self._track = Track(acknowledged=acknowledged)
         self.repeated = 0
 
     def frame_headers(self) -> dict[str, str]:
@@ -96,6 +98,8 @@ class Standing:
     def lost(self) -> None:
         """The connection is gone on which it stood."""
         self.written = False
+        if self.book is not None:
+            self._track.rewind(self.book.unfinished())
         if self._on_lost is not None:
             self._on_lost()
 

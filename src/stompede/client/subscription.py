@@ -141,6 +141,7 @@ class Subscription(Generic[T]):
             on_gap=self._gap,
             on_lost=self._lost,
             kept=self._ack != "auto" and self.destination.startswith(KEPT),
+            acknowledged=self._ack != "auto",
         )
         self._open_book()
         courier.subscribe(self._standing)
@@ -250,7 +251,7 @@ class Subscription(Generic[T]):
         if self._after_gap or "recovered" in headers:
             self._after_gap = False
             recovered = headers.get("recovered") == "true"
-        given = None if self._book is None else self._book.add()
+        given = None if self._book is None else self._book.add(headers.get("message-id", ""))
         self._queue.append(Raw(body, headers, recovered, given))
         self._queued_bytes += len(body)
         self._changes.signal()

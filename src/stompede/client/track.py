@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import final
 
 from stompede.store import Position
@@ -14,11 +14,16 @@ class Track:
 
     There a ``message-id`` is a position. Only the ``position`` header on the RECEIPT of the SUBSCRIBE says that it is
     one: ids elsewhere may look alike.
+
+    Args:
+        acknowledged: whether its messages are acknowledged. Then one may come again on purpose, and what was not
+            answered when the connection is lost has not been read.
     """
 
-    __slots__ = ("_asked", "_begun", "_last", "_positional")
+    __slots__ = ("_acknowledged", "_asked", "_begun", "_last", "_positional")
 
-    def __init__(self) -> None:
+    def __init__(self, *, acknowledged: bool = False) -> None:
+        self._acknowledged = acknowledged
         self._last: Position | None = None
         self._positional = False
         self._asked = False
@@ -41,6 +46,7 @@ class Track:
         """Takes note of a message; ``False`` where it came before."""
         position = Position.parse(message_id)
         last = self._last
+        self._begun = True
         if (
             self._positional
             and position is not None
@@ -48,10 +54,16 @@ class Track:
             and position.epoch == last.epoch
             and position.offset <= last.offset
         ):
-            return False
+            return self._acknowledged
         self._last = position
-        self._begun = True
         return True
+
+    def rewind(self, ids: Iterable[str]) -> None:
+        """The connection is lost, and these messages were not answered: they, and what came after them, come again."""
+        for each in ids:
+            position, last = Position.parse(each), self._last
+            if position is not None and last is not None and position.epoch == last.epoch:
+                self._last = Position(last.epoch, min(last.offset, position.offset - 1))
 
     def confirmed(self, headers: Mapping[str, str]) -> bool:
         """The RECEIPT of the SUBSCRIBE came.

@@ -26,9 +26,8 @@ from stompede.errors import LimitError, LocalProtocolError, RequestError, Sessio
 class _Answer(msgspec.Struct, frozen=True):
     """An ACK or NACK."""
 
-    frame: Outgoing
     book: Book
-    taken: list[int]
+    taken: dict[int, str]
 
 
 @final
@@ -124,7 +123,9 @@ class Transaction:
         given.book.check(given.number)
         frame = given.book.frame(command, message.headers)
         self._add(frame)
-        self._answers.append(_Answer(frame, given.book, given.book.take(given.number)))
+        taken = given.book.take(given.number)
+        given.book.promise(taken)
+        self._answers.append(_Answer(given.book, taken))
 
     def _add(self, frame: Outgoing) -> None:
         if not self._entered or self._ended:
@@ -144,6 +145,8 @@ class Transaction:
         if refusal is not None:
             self._put_back()
             raise refusal
+        for answer in self._answers:
+            answer.book.settled(answer.taken)
 
     async def _attempt(self) -> RequestError | None:
         """Commits; returns what kept it from taking effect. If that is a token that has run out, there is a new one."""
@@ -184,6 +187,7 @@ class Transaction:
     def _put_back(self) -> None:
         """It took no effect: what it would have answered can be answered again."""
         for answer in self._answers:
+            answer.book.settled(answer.taken)
             answer.book.put_back(answer.taken)
         self._answers.clear()
 

@@ -3,13 +3,13 @@
 Such a subscription has a private, bounded queue behind the hub: it gets as many messages as its prefetch, and the rest
 waits, by the policy of the destination for slow subscribers. What it refuses comes again, ``max_deliveries`` times in
 all; then it is dropped, and counted. What waits, or is not acknowledged, ends with the subscription: a topic keeps
-nothing for those who are not there.
+nothing for those who are not there. Where it has a history, `stompede.server.recovery` fills the consumer from that.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Final, final
 
 import msgspec
@@ -18,6 +18,7 @@ from stompede.messaging.message import Message
 from stompede.server.fanout.policies import Conflate, Cut
 from stompede.server.queues.acks import Consumer, Delivered
 from stompede.server.session.subscription import Subscription
+from stompede.store import Position
 
 if TYPE_CHECKING:
     from stompede.server.session.session import Session
@@ -63,18 +64,15 @@ class TopicConsumer(Consumer):
     Args:
         session: whose it is.
         subscription: with its mode and prefetch.
+
+    Attributes:
+        drained: called when nothing waits any more, while it gets what it missed.
     """
 
     __slots__ = (
-        "_again",
-        "_counts",
-        "_fresh",
-        "_max_bytes",
-        "_max_deliveries",
-        "_overflown",
-        "_policy",
-        "_size_bytes",
-    )
+        "_again", "_counts", "_fresh", "_held", "_max_bytes", "_max_deliveries", "_overflown", "_policy", "_size_bytes",
+        "drained",
+    )  # fmt: skip
 
     def __init__(self, session: Session, subscription: Subscription) -> None:
         super().__init__(session, subscription)
@@ -88,6 +86,8 @@ class TopicConsumer(Consumer):
         self._fresh: OrderedDict[Hashable, _Waiting] = OrderedDict()
         self._size_bytes = 0
         self._overflown = False
+        self._held: dict[str, Delivered] = {}
+        self.drained: Callable[[], None] | None = None
         self._counts.consumers += 1
 
     # From the hub.
@@ -133,6 +133,44 @@ class TopicConsumer(Consumer):
         self._counts.dropped += 1
         return False
 
+    # From a history.
+
+    @property
+    def waits(self) -> bool:
+        """Whether messages wait for it, because as many as its prefetch are unacknowledged."""
+        return bool(self._fresh or self._again)
+
+    def take_past(self, message_id: str, message: Message) -> None:
+        """Takes what was missed. No policy leaves anything out of it: who gives it waits until all of it is taken."""
+        waiting = self._fresh[message_id] = _Waiting(message_id, message, 1)
+        self._counts.waiting += 1
+        self._size_bytes += waiting.size_bytes
+        self.session.node.turns.add(self)
+
+    def unfinished(self) -> Position | None:
+        """The position before everything that it has not acknowledged; ``None`` where there is nothing."""
+        ids = [one.id for one in (*self.unacked.values(), *self._held.values())]
+        ids += [one.id for one in (*self._again, *self._fresh.values())]
+        positions = [position for each in ids if (position := Position.parse(each)) is not None]
+        if not positions:
+            return None
+        first = min(positions, key=lambda position: position.offset)
+        return Position(first.epoch, first.offset - 1)
+
+    def hold(self, messages: Sequence[Delivered]) -> None:
+        """See `Consumer`."""
+        super().hold(messages)
+        self._held.update((each.key, each) for each in messages)
+
+    def release(self, messages: Sequence[Delivered]) -> None:
+        """See `Consumer`."""
+        self._let_loose(messages)
+        super().release(messages)
+
+    def _let_loose(self, messages: Sequence[Delivered]) -> None:
+        for each in messages:
+            self._held.pop(each.key, None)
+
     # To the client.
 
     def pump(self) -> None:
@@ -145,12 +183,14 @@ class TopicConsumer(Consumer):
             elif self._fresh:
                 _, one = self._fresh.popitem(last=False)
             else:
-                return
+                break
             self._size_bytes -= one.size_bytes
             self._counts.waiting -= 1
             self._counts.delivered += 1
             self._counts.redelivered += one.deliveries > 1
             self.write(one.id, one.message, one.deliveries)
+        if self.drained is not None and not self.waits:
+            self.drained()
 
     def ready(self) -> None:
         """See `Consumer`."""
@@ -165,12 +205,14 @@ class TopicConsumer(Consumer):
     def settled(self, messages: Sequence[Delivered]) -> None:
         """See `Consumer`."""
         self._counts.acknowledged += len(messages)
+        self._let_loose(messages)
         self.ready()
 
     def refused(self, messages: Sequence[Delivered]) -> Awaitable[None] | None:
         """See `Consumer`."""
         again = [each for each in messages if each.deliveries < self._max_deliveries and not self.gone]
         self._counts.dropped += len(messages) - len(again)
+        self._let_loose(messages)
         self._counts.waiting += len(again)
         for each in reversed(again):
             waiting = _Waiting(each.id, each.message, each.deliveries + 1)
@@ -185,6 +227,9 @@ class TopicConsumer(Consumer):
     def drop(self, session: Session, subscription: Subscription) -> None:
         """See `Source`."""
         subscription.source = None
+        if subscription.suspended and session.node.options.of(subscription.destination).history is not None:
+            position = session.node.histories.position(subscription.destination)
+            subscription.left_at = self.unfinished() or position
         session.node.delivery.unlisten(session, subscription.destination, self, told=True)
         self.forget()
 

@@ -18,7 +18,7 @@ from stompede.server.fanout.topics import CohortKey, Pending, Shape, is_text, pi
 from stompede.store import Kept
 from stompede.wire.stomp import escape
 
-_ALIGNED: Final = 64  # messages
+ALIGNED: Final = 64  # messages
 _PIECE_BYTES: Final = 64 * 1024
 _KEPT_BYTES: Final = 8 * 1024 * 1024
 
@@ -37,7 +37,7 @@ def first_piece(items: Items, start: int) -> int:
         size += len(items[index].item.body)
         if size > _PIECE_BYTES and index > start:
             return index
-        if (items[index].position.offset + 1) % _ALIGNED == 0:
+        if (items[index].position.offset + 1) % ALIGNED == 0:
             return index + 1
     return len(items)
 

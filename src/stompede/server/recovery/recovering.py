@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 import msgspec
 
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
+from stompede.server.recovery.outlets import Outlet
 from stompede.server.recovery.pages import Items
 from stompede.server.session.subscription import Subscription
 from stompede.store import Page, Position
@@ -32,7 +33,7 @@ class RecoveryStatistics(msgspec.Struct, frozen=True, rename="camel"):
     Attributes:
         running: recoveries that read or write now.
         waiting: recoveries that wait for their turn, because ``max_recoveries`` run.
-        blocked: recoveries whose socket takes nothing now.
+        blocked: recoveries whose socket takes nothing now, or whose client has as many unacknowledged as it may.
         recovered: SUBSCRIBE frames that got all they had missed.
         refused: SUBSCRIBE frames that got nothing, because something was no longer kept.
         messages: messages delivered from histories.
@@ -113,14 +114,15 @@ class Recovery:
         last: position of the last message that was written for it.
         items: what was read and not written yet, from index `next` on.
         collector: has what came since it began to read.
+        outlet: where it writes.
         answer: what the RECEIPT will say.
         told: whether it was said.
         ended: whether it is over: in the hub, or the subscription dropped.
     """
 
     __slots__ = (
-        "after", "answer", "behind", "collector", "destination", "ended", "items", "last", "newest", "next", "ready",
-        "recoverer", "resumed", "session", "subscription", "told",
+        "after", "answer", "behind", "collector", "destination", "ended", "items", "last", "newest", "next", "outlet",
+        "ready", "recoverer", "resumed", "session", "subscription", "told",
     )  # fmt: skip
 
     def __init__(
@@ -144,6 +146,7 @@ class Recovery:
         self.items: Items = ()
         self.next = 0
         self.collector: Collector
+        self.outlet: Outlet
         self.ready: list[Awaitable[None]] = []
         self.answer: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
         self.told = self.ended = self.behind = False
@@ -164,6 +167,37 @@ class Recovery:
     def drop(self, session: Session, subscription: Subscription) -> None:  # noqa: ARG002 - they are known
         """See `Source`."""
         self.recoverer.drop(self)
+
+
+@final
+class Blocked:
+    """Recoveries that can write nothing now, by their sessions."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self) -> None:
+        self._of: dict[Session, dict[Recovery, None]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._of.values()))
+
+    def add(self, recovery: Recovery) -> None:
+        """A recovery is blocked."""
+        self._of.setdefault(recovery.session, {})[recovery] = None
+
+    def discard(self, recovery: Recovery) -> bool:
+        """A recovery is blocked no more; returns whether it was."""
+        of_session = self._of.get(recovery.session)
+        if of_session is None or recovery not in of_session:
+            return False
+        del of_session[recovery]
+        if not of_session:
+            del self._of[recovery.session]
+        return True
+
+    def of(self, session: Session) -> list[Recovery]:
+        """Those of a session."""
+        return list(self._of.get(session, ()))
 
 
 def before(page: Page[Message]) -> Position:

@@ -26,8 +26,17 @@ from stompede.server.fanout.delivery import Delivery
 from stompede.server.fanout.policies import Cut
 from stompede.server.recovery.histories import Histories
 from stompede.server.recovery.losses import messages_lost
-from stompede.server.recovery.pages import Pages, first_piece
-from stompede.server.recovery.recovering import Collector, Recovery, RecoveryStatistics, Said, asked, before
+from stompede.server.recovery.outlets import PAGE, outlet_of, subscribe_live
+from stompede.server.recovery.pages import Pages
+from stompede.server.recovery.recovering import (
+    Blocked,
+    Collector,
+    Recovery,
+    RecoveryStatistics,
+    Said,
+    asked,
+    before,
+)
 from stompede.server.session.disconnects import Disconnects
 from stompede.server.session.subscription import Subscription
 from stompede.store import Page
@@ -39,7 +48,6 @@ if TYPE_CHECKING:
 
 _TURN_BYTES: Final = 256 * 1024
 _STEP_BYTES: Final = 256  # what a step costs that writes less
-_PAGE: Final = 10_000  # messages read at once
 
 
 @final
@@ -63,7 +71,7 @@ class Recoverer:
         self._waiting: dict[Recovery, None] = {}
         self._running: dict[Recovery, None] = {}
         self._active: deque[Recovery] = deque()
-        self._blocked: dict[Session, dict[Recovery, None]] = {}
+        self._blocked = Blocked()
         self._listening: dict[Recovery, None] = {}
         self._scheduled = False
         self._recovered = self._refused = self._messages = self._outrun = 0
@@ -71,16 +79,9 @@ class Recoverer:
     def statistics(self) -> RecoveryStatistics:
         """Figures of now and since the start."""
         return RecoveryStatistics(
-            len(self._running),
-            len(self._waiting),
-            sum(map(len, self._blocked.values())),
-            self._recovered,
-            self._refused,
-            self._messages,
-            self._outrun,
-            self._pages.encoded,
-            self._pages.shared,
-        )
+            len(self._running), len(self._waiting), len(self._blocked), self._recovered, self._refused,
+            self._messages, self._outrun, self._pages.encoded, self._pages.shared,
+        )  # fmt: skip
 
     # Begin.
 
@@ -103,6 +104,9 @@ class Recoverer:
         if session.closed:
             recovery.close()
             return {}
+        recovery.outlet = outlet_of(
+            session, subscription, self._delivery, self._pages, lambda: self._drained(recovery)
+        )
         subscription.source = recovery
         self._waiting[recovery] = None
         self._start_more()
@@ -134,7 +138,7 @@ class Recoverer:
     def _attach_live(self, session: Session, subscription: Subscription) -> Said | Awaitable[Said]:
         destination = subscription.destination
         known = self._histories.watch(destination)
-        ready = self._delivery.subscribe(session, subscription)
+        ready = subscribe_live(session, subscription, self._delivery)
         if known is None and ready is None:
             return self._position_of(destination)
 
@@ -178,8 +182,8 @@ class Recoverer:
         store, now = self._histories.store, self._node.now()
         after = recovery.after if recovery.last is None else recovery.last
         if after is None:
-            return store.last(recovery.destination, min(recovery.newest, _PAGE), now)
-        return store.read(recovery.destination, after, _PAGE, now)
+            return store.last(recovery.destination, min(recovery.newest, PAGE), now)
+        return store.read(recovery.destination, after, recovery.outlet.page, now)
 
     async def _read_later(self, recovery: Recovery, asked: Awaitable[Page[Message]] | None) -> None:
         try:
@@ -269,7 +273,7 @@ class Recoverer:
         session.write_answers()
         if session.closed:
             return 0
-        if session.outbox.blocked:
+        if recovery.outlet.blocked:
             self._block(recovery)
             return 0
         if recovery.next < len(recovery.items):
@@ -280,15 +284,11 @@ class Recoverer:
         return self._catch_up(recovery)
 
     def _write_piece(self, recovery: Recovery) -> int:
-        items, start = recovery.items, recovery.next
-        end = first_piece(items, start)
-        key = self._delivery.cohort_of(recovery.session, recovery.subscription)
-        data = self._pages.data(recovery.destination, key, items, start, end)
+        end, size = recovery.outlet.write(recovery.items, recovery.next)
+        self._messages += end - recovery.next
         recovery.next = end
-        recovery.last = items[end - 1].position
-        self._messages += end - start
-        recovery.session.outbox.write(data)
-        return len(data)
+        recovery.last = recovery.items[end - 1].position
+        return size
 
     def _catch_up(self, recovery: Recovery) -> int:
         """What was read is written: what came meanwhile follows, if it joins on."""
@@ -316,7 +316,7 @@ class Recoverer:
         self._read(recovery)
 
     def _join(self, recovery: Recovery, fresh: list[tuple[str, Message]]) -> int:
-        size = self._delivery.join(recovery.session, recovery.subscription, fresh)
+        size = recovery.outlet.join(fresh)
         if size is None:
             if not recovery.ended:
                 self._active.append(recovery)
@@ -339,14 +339,19 @@ class Recoverer:
     def _block(self, recovery: Recovery) -> None:
         recovery.items = ()
         self._release(recovery)
-        self._blocked.setdefault(recovery.session, {})[recovery] = None
+        self._blocked.add(recovery)
         self._start_more()
 
     def unblocked(self, session: Session) -> None:
         """A session's socket takes bytes again."""
-        for recovery in self._blocked.pop(session, ()):
+        for recovery in self._blocked.of(session):
+            self._drained(recovery)
+
+    def _drained(self, recovery: Recovery) -> None:
+        """A recovery may take more."""
+        if not recovery.outlet.blocked and self._blocked.discard(recovery):
             self._waiting[recovery] = None
-        self._start_more()
+            self._start_more()
 
     def _outran(self, recovery: Recovery) -> None:
         """The history forgot what was not written yet."""
@@ -369,11 +374,7 @@ class Recoverer:
         recovery.close()
         self._waiting.pop(recovery, None)
         self._listening.pop(recovery, None)
-        blocked = self._blocked.get(recovery.session)
-        if blocked is not None:
-            blocked.pop(recovery, None)
-            if not blocked:
-                del self._blocked[recovery.session]
+        self._blocked.discard(recovery)
         self._release(recovery)
 
     def drop(self, recovery: Recovery) -> None:
@@ -381,8 +382,9 @@ class Recoverer:
         self._over(recovery)
         if not recovery.answer.done():
             recovery.answer.set_result({})
+        left_at = recovery.outlet.drop(recovery.last or recovery.after)
         if recovery.subscription.suspended:
-            recovery.subscription.left_at = recovery.last or recovery.after
+            recovery.subscription.left_at = left_at
         recovery.subscription.source = None
         self._leave(recovery)
         if recovery.told:

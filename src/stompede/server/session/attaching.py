@@ -9,8 +9,8 @@ from stompede._types import NO_HEADERS
 from stompede.messaging.destinations import Kind
 from stompede.messaging.patterns import holds_wildcard
 from stompede.server.fanout.wildcards import check_wildcard
-from stompede.server.queues import topic_acks
 from stompede.server.queues.acks import AUTO, prefetch_of
+from stompede.server.recovery.outlets import subscribe_live
 from stompede.server.recovery.recovering import Recovery
 from stompede.server.session.subscription import Subscription
 from stompede.wire import stomp
@@ -67,29 +67,25 @@ def detach_user(session: Session, subscription: Subscription) -> None:
 
 def _attach(session: Session, subscription: Subscription, head: stomp.Head | None) -> Attached:
     node = session.node
+    if head is not None and subscription.ack != AUTO:
+        subscription.prefetch = prefetch_of(session, head)
     if keeps_history(session, subscription):
         return node.recoverer.attach(session, subscription, head)
-    ready = _subscribe(session, subscription, head)
+    ready = _subscribe(session, subscription)
     said = NO_HEADERS if head is None or "recover-from" not in head.forwarded else _NOT_RECOVERED
     return said if ready is None else _say_later(said, ready)
 
 
-def _subscribe(
-    session: Session, subscription: Subscription, head: stomp.Head | None
-) -> Awaitable[None] | None:
+def _subscribe(session: Session, subscription: Subscription) -> Awaitable[None] | None:
     """To a queue, to a topic whose messages are acknowledged, or to any other topic."""
     node = session.node
-    if head is not None and subscription.ack != AUTO:
-        subscription.prefetch = prefetch_of(session, head)
     if subscription.kind is Kind.QUEUE:
         return node.queues.subscribe(session, subscription, subscription.destination)
     if subscription.kind is Kind.TEMP:
         return node.queues.subscribe(
             session, subscription, node.temporary.own(session, subscription.destination)
         )
-    if subscription.ack != AUTO:
-        return topic_acks.subscribe(session, subscription)
-    return node.delivery.subscribe(session, subscription)
+    return subscribe_live(session, subscription, node.delivery)
 
 
 async def _say_later(said: Mapping[str, str], ready: Awaitable[None]) -> Mapping[str, str]:
@@ -101,7 +97,6 @@ def keeps_history(session: Session, subscription: Subscription) -> bool:
     """Whether what a subscription gets has positions."""
     return (
         subscription.kind is Kind.TOPIC
-        and subscription.ack == AUTO
         and session.node.options.of(subscription.destination).history is not None
         and not holds_wildcard(subscription.destination)
     )
