@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, final
 
 import structlog
@@ -25,7 +26,6 @@ from stompede.messaging.session import StompSession
 from stompede.server.fanout.outbox import Offer, Outbox
 from stompede.server.fanout.topics import is_text
 from stompede.server.handlers.answers import MAX_WAITING_BYTES
-from stompede.server.handlers.running import Finish
 from stompede.server.queues.acks import Ledger, direct_ack
 from stompede.server.queues.temporary import Own
 from stompede.server.rates import TokenBucket
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from stompede.server.session.beating import Rhythm
 
 log = structlog.get_logger("stompede.session")
+Done = Callable[[Any, BaseException | None], None]
 
 
 @final
@@ -161,30 +162,25 @@ class Session(StompSession):
 
     # Work that waits.
 
-    def run(self, coro: Coroutine[Any, Any, Any], done: Finish) -> None:
+    def run(self, coro: Coroutine[Any, Any, Any], done: Done) -> None:
         """Runs what may wait. Until ``done`` was called, and what that began has ended, no further event is handled."""
-        self.node.runner.start(coro, self._begin(done))
+        self.busy += 1
+        self.node.runner.start(coro, partial(self._ended, done))
 
-    def wait_for(self, future: asyncio.Future[Any], done: Finish) -> None:
+    def wait_for(self, future: asyncio.Future[Any], done: Done) -> None:
         """Like `run`, for what somebody else works on already."""
-        finish = self._begin(done)
 
         def finished(_: object) -> None:
             error = future.exception()
-            finish(None if error else future.result(), error)
-
-        future.add_done_callback(finished)
-
-    def _begin(self, done: Finish) -> Finish:
-        """One thing more is waited for; what is returned is to be called at its end."""
-
-        def finished(result: Any, error: BaseException | None) -> None:
-            self.busy -= 1
-            done(result, error)
-            self.go_on()
+            self._ended(done, None if error else future.result(), error)
 
         self.busy += 1
-        return finished
+        future.add_done_callback(finished)
+
+    def _ended(self, done: Done, result: Any, error: BaseException | None) -> None:
+        self.busy -= 1
+        done(result, error)
+        self.go_on()
 
     def go_on(self) -> None:
         """Handles what came in meanwhile, unless something else keeps the session busy."""
