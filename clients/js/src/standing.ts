@@ -82,7 +82,10 @@ export class Standing {
     const again = this.#began;
     const recovered = headers["recovered"] === "true";
     const gap = this.#gap(headers["recovered"] === "false" ? "too-old" : "no-history");
-    this.#track.confirmed(headers["position"], recovered);
+    // Where messages are acknowledged, the last one that came need not be the last one that was worked off, and one may
+    // come again on purpose.
+    const acknowledged = (this.extra["ack"] ?? "auto") !== "auto";
+    this.#track.confirmed(acknowledged ? undefined : headers["position"], recovered);
     this.#began = true;
     if (again) this.#interruption = recovered;
     if (again && !recovered) this.sink.gap(gap);

@@ -168,6 +168,20 @@ describe("after an interruption", () => {
     expect(seen.ids).toEqual(["e1-4", "e1-4"]);
   });
 
+  it("takes no position where messages are acknowledged: one may come again, and the last one may be open", async () => {
+    server.subscribed = () => ({ position: "e1-3" });
+    const client = await opened();
+    const ids: string[] = [];
+    const gaps: Gap[] = [];
+    const options = { headers: { ack: "client-individual" }, onGap: (gap: Gap) => gaps.push(gap) };
+    await client.subscribe(NEWS, (message) => ids.push(message.messageId), options).ready;
+    for (const id of ["e1-4", "e1-5", "e1-4"]) server.peer.message(NEWS, id);
+    await reconnect(client);
+    expect(server.peer.subscribes(NEWS)[0]).not.toHaveProperty("recover-from");
+    expect(ids).toEqual(["e1-4", "e1-5", "e1-4"]);
+    expect(gaps.map((gap) => gap.reason)).toEqual(["no-history"]);
+  });
+
   it("has no gap before it began", async () => {
     server.down = true;
     const client = server.client();
