@@ -40,15 +40,6 @@ def test_a_clock_that_goes_back_gives_nothing() -> None:
     assert not bucket.take(100.5)
 
 
-def test_a_flood_is_worth_a_line_each_second() -> None:
-    bucket = TokenBucket(1, 1, now=100.0)
-    lines = 0
-    for step in range(400):
-        if not bucket.take(100.0 + step / 100):
-            lines += bucket.worth_a_line()
-    assert lines == 4
-
-
 @given(
     rate=st.integers(1, 1000),
     burst=st.integers(1, 1000),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from stompede.messaging.problem import Problem
 from stompede.server.rates import AddressRates, TokenBucket
+from stompede.server.session import reading
 from stompede.transports.base import Refusal
 
 if TYPE_CHECKING:
@@ -81,11 +82,7 @@ class Admission:
         wait_s = session.inflow.owe(count, now)
         if wait_s and not session.closed:
             self.reading_slowed += 1
-            session.slow_down(now + wait_s)
-
-    def worth_a_line(self, session: Session) -> bool:
-        """Whether a refused frame of a session is told in the log: a flood is, once a second."""
-        return session.rate is None or session.rate.worth_a_line()
+            reading.slow_down(session, now + wait_s)
 
     def check_rate(self, session: Session) -> None:
         """Counts a SEND or SUBSCRIBE; raises `Problem` ``rate-limited`` beyond ``max_sends_per_s``."""

@@ -24,13 +24,12 @@ class TokenBucket:
         now: it is full from here on.
     """
 
-    __slots__ = ("_burst", "_filled", "_rate", "_told", "tokens")
+    __slots__ = ("_burst", "_filled", "_rate", "tokens")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self._rate = rate
         self._burst = burst
         self._filled = now
-        self._told = -1
         self.tokens = burst
 
     def take(self, now: float) -> bool:
@@ -50,12 +49,6 @@ class TokenBucket:
         self._fill(now)
         self.tokens -= count
         return max(0.0, -self.tokens / self._rate)
-
-    def worth_a_line(self) -> bool:
-        """Whether the log should say that there was no token: once a second, or a flood would fill it."""
-        second = int(self._filled)
-        first, self._told = second != self._told, second
-        return first
 
     def _fill(self, now: float) -> None:
         if now > self._filled:

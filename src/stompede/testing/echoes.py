@@ -85,6 +85,10 @@ class Conversation:
         """See `Receiver`."""
         self._transport.close(code, reason)
 
+    def finished(self) -> None:
+        """See `Receiver`."""
+        self._transport.close(1000, "")
+
     def lost(self, code: int | None, reason: str) -> None:  # noqa: ARG002 - the boundary's signature
         """See `Receiver`."""
         self._outbox.close()

@@ -97,7 +97,7 @@ class AsgiConnection:
 
     def close(self, code: int, reason: str) -> None:
         """See `Transport`."""
-        if self._closing is None:
+        if self._closing is None and not self._aborted:
             self._closing = (code, reason)
             self._something.set()
             self._readable.set()  # to see the peer's close frame

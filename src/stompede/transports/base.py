@@ -174,6 +174,12 @@ class Receiver(Protocol):
         """The peer broke a rule of the transport: `Transport.close` must follow, with this code."""
         ...
 
+    def finished(self) -> None:
+        """The peer sends nothing more, and may still read: `Transport.close` follows when all is answered. Only where
+        a connection has halves; `lost` follows in any case.
+        """
+        ...
+
     def lost(self, code: int | None, reason: str) -> None:
         """The connection has ended; the last call. ``code`` is the peer's close code, ``None`` where none
         came.
@@ -203,6 +209,9 @@ class _Nobody:
         """See `Receiver`."""
 
     def broke(self, code: int, reason: str) -> None:
+        """See `Receiver`."""
+
+    def finished(self) -> None:
         """See `Receiver`."""
 
     def lost(self, code: int | None, reason: str) -> None:

@@ -82,7 +82,8 @@ class TcpConnection(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
-        "_acceptor", "_buffer", "_close_timeout_s", "_close_timer", "_closing", "_handshakes", "_refused", "_socket",
+        "_acceptor", "_buffer", "_close_timeout_s", "_close_timer", "_closing", "_finished", "_handshakes", "_refused",
+        "_socket",
         "address", "receiver", "write",
     )  # fmt: skip
     framing = TCP
@@ -103,6 +104,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._close_timeout_s = close_timeout_s
         self._close_timer: asyncio.TimerHandle | None = None
         self._closing = False
+        self._finished = False
         self._handshakes = handshakes
         self._refused = refused
         self._socket: asyncio.Transport
@@ -137,8 +139,13 @@ class TcpConnection(asyncio.BufferedProtocol):
         if not self._closing:
             self.receiver.received(bytes(self._buffer[:nbytes]))
 
-    def eof_received(self) -> None:
-        """The peer's half is closed: the socket sends what it has, and closes. Nobody waits for answers any more."""
+    def eof_received(self) -> bool:
+        """The peer's half is closed. What it asked before is answered, in case that it reads: over TLS it does not."""
+        if self._closing or self._socket.get_extra_info("sslcontext") is not None:
+            return False
+        self._finished = True
+        self.receiver.finished()
+        return True
 
     def pause_writing(self) -> None:
         """The kernel takes no more."""
@@ -185,9 +192,11 @@ class TcpConnection(asyncio.BufferedProtocol):
             return
         self._closing = True
         self.write = _discard
-        self.resume_reading()  # to see the end of the peer's half
-        if self._socket.get_extra_info("sslcontext") is not None:
-            self._socket.close()  # TLS has no half that could be closed; it says that it ends when all is sent
+        if not self._finished:
+            self.resume_reading()  # to see the end of the peer's half
+        if self._finished or self._socket.get_extra_info("sslcontext") is not None:
+            # When all is sent. TLS says so, and has no half that could be closed.
+            self._socket.close()
         elif not self._socket.is_closing():
             try:
                 self._socket.write_eof()

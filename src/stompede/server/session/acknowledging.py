@@ -79,7 +79,7 @@ def _not_found(session: Session, event: stomp.Ack | stomp.Nack, version: stomp.V
         session.receipt(event.head)
         return
     name = "ACK" if isinstance(event, stomp.Ack) else "NACK"
-    if session.ledger is not None and session.ledger.gave(event, version):
+    if session.leaving is not None or (session.ledger is not None and session.ledger.gave(event, version)):
         transactions.spoil(session, event.head)
         detail = f"{name} names a message that went back when its subscription ended; it will come again"
         session.fail(Problem("not-found", detail), event.head, None)

@@ -37,7 +37,10 @@ def on_violation(session: Session, event: stomp.Violation) -> None:
 def on_broken(session: Session, code: int, reason: str) -> None:
     """The client broke a rule of its transport, which names the close code."""
     row = _OF_TRANSPORT.get(code, Disconnects.PROTOCOL)
-    if session.connected and not session.closed:
+    if row is Disconnects.NOT_TEXT:  # the client has what came before that message, and must not get what follows
+        session.outbox.close()
+        session.end_now(row, reason)
+    elif session.connected and not session.closed:
         session.error_and_end(row, reason)
     else:
         session.end(row.value, detail=reason)
@@ -54,9 +57,13 @@ def finish(session: Session, why: Disconnect, detail: str) -> None:
     node.heart_beats.end(session)
     subscribing.drop_all(session)
     node.session_ended(session, why)
+    if session.gone:
+        node.transport_gone(session)
     principal = session.principal
+    left_out = 0 if session.repeats is None else session.repeats.left_out()
     log.info(
         "session ended", session=session.id, why=why.reason, code=why.code, detail=detail or None,
         lasted_s=round(node.now() - session.started, 3),
         principal=principal.name if principal else None, address=session.client_address,
+        **({"left_out": left_out} if left_out else {}),
     )  # fmt: skip

@@ -165,6 +165,14 @@ def keep_ack(
     session.receipt(event.head)
 
 
+def spoil_acknowledging(session: Session) -> None:
+    """The session's messages go back now: a transaction that acknowledges some of them cannot take effect any more."""
+    for transaction in (session.transactions or {}).values():
+        if transaction.answers:
+            transaction.spoiled = True
+            transaction.release()
+
+
 def abort_all(session: Session) -> None:
     """The session ends."""
     if session.transactions is None:

@@ -6,6 +6,7 @@ That object is quoted once, however many of them write it one after the other.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import ClassVar, Final, final
 
 from stompede.wire.sockjs import prefix, quote, split
@@ -26,16 +27,24 @@ class SockJsFraming:
     header = staticmethod(prefix)
 
     def quoted(self, data: bytes) -> tuple[bytes, bool]:
-        """The inner part of an ``a`` frame, and whether all of ``data`` was text."""
+        """The inner part of an ``a`` frame, and whether all of ``data`` was text. What follows the first message that
+        is not is left out with it: who got it would not know of the hole before it.
+        """
         if data is not self._last:
             messages = list(split(data))
-            texts = [message.decode() for message in messages if message is not None]
+            texts = [message.decode() for message in takewhile(_is_text, messages) if message is not None]
             self._quoted = (quote(texts) if texts else b"", len(texts) == len(messages))
             self._last = data
         return self._quoted
 
 
+def _is_text(message: bytes | None) -> bool:
+    return message is not None
+
+
 SOCKJS: Final = SockJsFraming()
+MESSAGES_OF_A_TURN: Final = 64
+"""How many of a client's messages are handed over in one turn of the loop: an array may hold a hundred thousand."""
 
 # STOMP's rule for such data: the session is told, and ends (close code 1003 of RFC 6455).
 UNSUPPORTED_DATA: Final = 1003

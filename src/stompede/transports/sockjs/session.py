@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, final
 
 from stompede.transports.base import NOBODY, Acceptor, Receiver
-from stompede.transports.sockjs.framing import NOT_TEXT, SOCKJS, UNSUPPORTED_DATA
+from stompede.transports.sockjs.framing import MESSAGES_OF_A_TURN, NOT_TEXT, SOCKJS, UNSUPPORTED_DATA
 from stompede.wire.sockjs import HEART_BEAT, OPEN, array_frame, close_frame
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class SockJsSession:
         "_reading",
         "_response",
         "_service",
+        "_unsaid",
         "address",
         "key",
         "posts",
@@ -69,6 +70,7 @@ class SockJsSession:
         self._paused = False
         self._beat_due = False
         self._close: bytes | None = None
+        self._unsaid = False
         self._gone = False
         self._inbox: asyncio.Lock | None = None
         self.posts = 0
@@ -79,11 +81,12 @@ class SockJsSession:
 
     def write(self, data: bytes) -> None:
         """See `Transport`."""
-        if self._close is not None or self._gone:
+        if self._close is not None or self._gone or self._unsaid:
             return
         quoted, all_text = SOCKJS.quoted(data)
         if not all_text:
-            self.refuse(UNSUPPORTED_DATA, NOT_TEXT)
+            self._unsaid = True  # and nothing behind it is said
+            asyncio.get_running_loop().call_soon(self._refuse_unsaid)
         if quoted:
             self._pending.append(quoted)
             self._pending_bytes += len(quoted)
@@ -92,6 +95,10 @@ class SockJsSession:
             response.wake()
         if response is None or self._pending_bytes > _HIGH_WATER_BYTES:
             self._pause()
+
+    def _refuse_unsaid(self) -> None:
+        self._unsaid = False
+        self.receiver.broke(UNSUPPORTED_DATA, NOT_TEXT)
 
     def ping(self) -> bool:
         """See `Transport`. HTTP has no pings: the response ends, and a client that lives asks for the next one."""
@@ -259,7 +266,9 @@ class SockJsSession:
 
     def _hand_over(self, waiting: deque[bytes], handed: asyncio.Future[None]) -> None:
         try:
-            while waiting and self._reading is None and self._close is None:
+            for _ in range(min(len(waiting), MESSAGES_OF_A_TURN)):
+                if self._reading is not None or self._close is not None:
+                    break
                 self.receiver.received(waiting.popleft())
         finally:
             if not handed.done():

@@ -6,10 +6,11 @@ Between a WebSocket transport, for which this is the receiver, and a session, fo
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
 from stompede.transports.base import NOBODY, Receiver, Refusal, Transport
-from stompede.transports.sockjs.framing import NOT_TEXT, SOCKJS, UNSUPPORTED_DATA
+from stompede.transports.sockjs.framing import MESSAGES_OF_A_TURN, NOT_TEXT, SOCKJS, UNSUPPORTED_DATA
 from stompede.wire.sockjs import HEART_BEAT, OPEN, BodyRefused, array_frame, close_frame, parse_messages
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ class FramedAcceptor:
 class SockJsWebSocket:
     """See the module; a `Receiver` and a `Transport`."""
 
-    __slots__ = ("_below", "_closing", "_full", "_mute", "_service", "address", "receiver")
+    __slots__ = (
+        "_below", "_closing", "_full", "_handing", "_held", "_lost", "_mute", "_service", "_unsaid", "_waiting",
+        "address", "receiver",
+    )  # fmt: skip
     framing = SOCKJS
 
     def __init__(self, service: SockJsService, below: Transport) -> None:
@@ -51,7 +55,11 @@ class SockJsWebSocket:
         self._below = below
         self._closing = False
         self._mute = False
+        self._unsaid = False
         self._full = False
+        self._waiting: deque[bytes] = deque()
+        self._handing = self._held = False
+        self._lost: tuple[int | None, str] | None = None
         self.receiver: Receiver = NOBODY
         service.opened(self)
         self._send(OPEN)
@@ -63,14 +71,19 @@ class SockJsWebSocket:
 
     def write(self, data: bytes) -> None:
         """See `Transport`."""
-        if self._closing or self._mute:
+        if self._closing or self._mute or self._unsaid:
             return
         quoted, all_text = SOCKJS.quoted(data)
         if not all_text:
-            asyncio.get_running_loop().call_soon(self.receiver.broke, UNSUPPORTED_DATA, NOT_TEXT)
+            self._unsaid = True  # and nothing behind it is said
+            asyncio.get_running_loop().call_soon(self._refuse_unsaid)
         if quoted:
             self._send(array_frame((quoted,)))
             self._service.sent(self)
+
+    def _refuse_unsaid(self) -> None:
+        self._unsaid = False
+        self.receiver.broke(UNSUPPORTED_DATA, NOT_TEXT)
 
     def ping(self) -> bool:
         """See `Transport`."""
@@ -82,11 +95,16 @@ class SockJsWebSocket:
 
     def pause_reading(self) -> None:
         """See `Transport`."""
+        self._held = True
         self._below.pause_reading()
 
     def resume_reading(self) -> None:
         """See `Transport`."""
-        self._below.resume_reading()
+        self._held = False
+        if self._waiting:
+            self._hand_over_soon()
+        else:
+            self._below.resume_reading()
 
     def close(self, code: int, reason: str) -> None:
         """See `Transport`."""
@@ -96,11 +114,13 @@ class SockJsWebSocket:
         if not self._mute:
             self._send(close_frame(code, reason))
         self._below.close(code, reason)
+        self._forget_waiting()
 
     def abort(self) -> None:
         """See `Transport`."""
         self._closing = True
         self._below.abort()
+        self._forget_waiting()
 
     # `Receiver`.
 
@@ -115,10 +135,42 @@ class SockJsWebSocket:
             self._mute = True
             self.receiver.broke(_BROKEN_FRAMING, str(refused))
             return
+        if self._waiting or len(messages) > MESSAGES_OF_A_TURN:
+            self._waiting.extend(messages)
+            self._below.pause_reading()
+            self._hand_over_soon()
+            return
         for message in messages:
             if self._closing:
                 return
             self.receiver.received(message)
+
+    def _hand_over_soon(self) -> None:
+        if not self._handing:
+            self._handing = True
+            asyncio.get_running_loop().call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Hands on some of what waits, while the receiver reads."""
+        self._handing = False
+        for _ in range(min(len(self._waiting), MESSAGES_OF_A_TURN)):
+            if self._held or self._closing:
+                break
+            self.receiver.received(self._waiting.popleft())
+        if self._held or self._closing:
+            return
+        if self._waiting:
+            self._hand_over_soon()
+        elif self._lost is not None:
+            self._tell_lost()
+        else:
+            self._below.resume_reading()
+
+    def _forget_waiting(self) -> None:
+        """The receiver wants nothing more."""
+        self._waiting.clear()
+        if self._lost is not None:
+            asyncio.get_running_loop().call_soon(self._tell_lost)
 
     def alive(self) -> None:
         """See `Receiver`."""
@@ -138,12 +190,23 @@ class SockJsWebSocket:
         """See `Receiver`."""
         self.receiver.broke(code, reason)
 
+    def finished(self) -> None:
+        """See `Receiver`."""
+        self.receiver.finished()
+
     def lost(self, code: int | None, reason: str) -> None:
         """See `Receiver`."""
-        self._closing = True
         self._service.lost(self)
+        self._mute = True
+        self._lost = code, reason
+        if not self._waiting:  # else when it has got what came before
+            self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        self._closing = True
         receiver, self.receiver = self.receiver, NOBODY
-        receiver.lost(code, reason)
+        assert self._lost is not None
+        receiver.lost(*self._lost)
 
     # What the service tells.
 
