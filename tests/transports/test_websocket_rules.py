@@ -94,6 +94,34 @@ async def test_it_does_so_in_the_midst_of_frames_that_are_right_too(name: str) -
         assert len(frames) <= 3, "nothing behind it was served"
 
 
+@pytest.mark.parametrize("name", BROKEN)
+async def test_the_client_is_told_why_before_the_close_frame_and_nothing_follows_that(name: str) -> None:
+    code, data = BROKEN[name]
+    async with serving(make_app(max_message_bytes=5000)) as served:
+        client = await served.client()
+        await client.subscribe("/topic/a")
+        await client.send_bytes(frame(1, SEND) * 3 + data + frame(1, SEND) * 3)
+        raw = await everything(client)
+        assert opcodes(raw).index(8) == len(opcodes(raw)) - 1
+        _, _, close = raw.partition(b"ERROR")
+        assert b"\ndisconnect-reason:" + REASONS[code].encode() + b"\n" in close
+        assert b"RECEIPT" not in close
+
+
+CLOSE = frame(8, struct.pack("!H", 1000) + b"bye")
+
+
+@pytest.mark.parametrize(
+    "after", [CLOSE, frame(3), frame(1, SEND, mask=False)], ids=["close", "opcode", "no mask"]
+)
+async def test_what_follows_a_close_frame_does_not_change_its_answer(after: bytes) -> None:
+    async with serving(make_app()) as served:
+        client = await served.client()
+        await client.send_bytes(CLOSE + after)
+        assert (await everything(client)) == b"\x88\x02" + struct.pack("!H", 1000)
+        await served.ended("disconnect")
+
+
 async def test_after_a_broken_rule_nothing_more_is_read_into_memory() -> None:
     async with serving(make_app(max_message_bytes=5000)) as served:
         client = await served.client()
@@ -105,6 +133,32 @@ async def test_after_a_broken_rule_nothing_more_is_read_into_memory() -> None:
                 await client.send_bytes(b"x" * 100_000)
         assert served.node.bytes_in == before
         await until(lambda: session.closed)
+
+
+async def everything(client: StompSocket) -> bytes:
+    """What the server still writes, until it ends the connection."""
+    raw = b""
+    with contextlib.suppress(ConnectionResetError):
+        async with asyncio.timeout(5):
+            while part := await asyncio.get_running_loop().sock_recv(client.sock, 65536):
+                raw += part
+    return raw
+
+
+def opcodes(data: bytes) -> list[int]:
+    """What kinds of frames a server has written."""
+    found, position = [], 0
+    while position < len(data):
+        length = data[position + 1]
+        found.append(data[position] & 15)
+        position += 2
+        if length > 125:
+            size = 2 if length == 126 else 8
+            length = int.from_bytes(data[position : position + size])
+            position += size
+        position += length
+    assert position == len(data)
+    return found
 
 
 @pytest.fixture
@@ -178,22 +232,6 @@ async def test_frames_behind_a_close_frame_are_not_served(pair: Pair) -> None:
     assert closed.code == 1000
     assert await other.settle() == []
     await served.ended("disconnect")
-
-
-def opcodes(data: bytes) -> list[int]:
-    """What kinds of frames a server has written."""
-    found, position = [], 0
-    while position < len(data):
-        length = data[position + 1]
-        found.append(data[position] & 15)
-        position += 2
-        if length > 125:
-            size = 2 if length == 126 else 8
-            length = int.from_bytes(data[position : position + size])
-            position += size
-        position += length
-    assert position == len(data)
-    return found
 
 
 @pytest.mark.parametrize("blocked", [False, True])

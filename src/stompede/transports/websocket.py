@@ -72,7 +72,6 @@ class WebSocketConnection(WSListener):
         "_pong",
         "_progress",
         "_socket",
-        "_unreadable",
         "_write_paused",
         "_ws",
         "address",
@@ -101,7 +100,6 @@ class WebSocketConnection(WSListener):
         self._close_timeout_s = close_timeout_s
         self._max_message_bytes = max_message_bytes
         self._peer_close: tuple[int | None, str] = (None, "")
-        self._unreadable: tuple[int, str] | None = None
         self._write_paused = False
         self._pong: bytes | None = None
         self._progress = -free_bytes
@@ -109,9 +107,22 @@ class WebSocketConnection(WSListener):
     # What picows tells.
 
     def unreadable(self, code: int, reason: str) -> None:
-        """A frame cannot be parsed; picows sends a close frame and closes in a moment. Until then nothing is read."""
-        self._unreadable = code, reason
+        """A frame cannot be parsed. picows tells it before it sends a close frame of its own, which it leaves out where
+        one was sent: so what is due, an ERROR and the reason go out first. The frame before this one, if both came in
+        one read, is only delivered afterwards, and too late.
+        """
         self.pause_reading()
+        if self._closing:
+            return
+        handshake = self._ws.close_handshake
+        if handshake is not None and handshake.recv is not None:
+            # What follows a close frame does not count (RFC 6455 section 1.4), a second one neither.
+            received = handshake.recv.code.value
+            self._peer_closes(None if received == _NO_CODE else received, handshake.recv.reason or "")
+            return
+        if code == WSCloseCode.MESSAGE_TOO_BIG.value:  # said as it is said of fragments
+            reason = f"a message may have {self._max_message_bytes} bytes"
+        self.receiver.broke(code, reason)
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._ws = transport
@@ -157,11 +168,7 @@ class WebSocketConnection(WSListener):
         if kind in (WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG):
             check_control(frame.payload_size, frame.fin, rsv)
         if kind is WSMsgType.CLOSE:
-            code, reason = check_close(frame.get_payload_as_bytes())
-            self._peer_close = (_NO_CODE if code is None else code, reason)
-            self.close(1000 if code is None else code, "")
-            self.receiver.paused()  # no data may follow our close frame (RFC 6455 section 5.5.1)
-            self._ws.disconnect()
+            self._peer_closes(*check_close(frame.get_payload_as_bytes()))
         elif kind is WSMsgType.PING:
             if self._write_paused:
                 # RFC 6455 section 5.5.3: only the most recent ping need be answered. Else who pings and
@@ -186,6 +193,12 @@ class WebSocketConnection(WSListener):
                 self._assembler = None
                 self.receiver.received(message.data)
 
+    def _peer_closes(self, code: int | None, reason: str) -> None:
+        self._peer_close = (_NO_CODE if code is None else code, reason)
+        self.close(1000 if code is None else code, "")
+        self.receiver.paused()  # no data may follow our close frame (RFC 6455 section 5.5.1)
+        self._ws.disconnect()
+
     def _frame_while_closing(self, frame: WSFrame) -> None:
         """After our close frame only the peer's one matters (RFC 6455 section 7.1.1)."""
         if frame.msg_type is WSMsgType.CLOSE:
@@ -196,9 +209,6 @@ class WebSocketConnection(WSListener):
             self._ws.disconnect()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows' face
-        if self._unreadable is not None and not self._closing:
-            self._closing = True
-            self.receiver.broke(*self._unreadable)
         self._closing = True
         self.write = _discard
         if self._close_timer is not None:
