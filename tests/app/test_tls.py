@@ -1,6 +1,7 @@
 """TLS by certificate files, on the port of HTTP and WebSocket."""
 
 import asyncio
+import contextlib
 import ssl
 from pathlib import Path
 
@@ -133,6 +134,16 @@ async def test_a_plain_connection_to_a_tls_port_harms_nobody(certificate: tuple[
         trust = ssl.create_default_context(cafile=certfile)
         async with httpx.AsyncClient(verify=trust) as http:
             assert (await http.get(f"https://127.0.0.1:{served.port}/health/live")).status_code == 200
+
+
+async def test_who_says_nothing_has_the_time_of_a_handshake(certificate: tuple[str, str]) -> None:
+    certfile, keyfile = certificate
+    async with serving(make_app(handshake_timeout_s=0.5), certfile=certfile, keyfile=keyfile) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        writer.close()
 
 
 @pytest.mark.parametrize("broken", ["missing", "nonsense", "other key"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -11,8 +12,9 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 import uvicorn
@@ -83,13 +85,34 @@ class _Server(uvicorn.Server):
         authority = authority_of(sockets[0])
         self._tls_failures.watch(asyncio.get_running_loop())
         self._stompede.serves_at(authority, secure=bool(self.config.ssl))
-        await super().startup(sockets)
+        with _tls_in_time(self._stompede.settings.handshake_timeout_s):
+            await super().startup(sockets)
         if self.owns_process:
             _settle_garbage_collector()
         scheme = "https" if self.config.ssl else "http"
         log.info(
             "serving", url=f"{scheme}://{authority}", websocket=", ".join(self._stompede.settings.endpoints)
         )
+
+
+@contextlib.contextmanager
+def _tls_in_time(seconds: float) -> Iterator[None]:
+    """A port with TLS that is opened now gives clients so long for their handshake. uvicorn has no option for it, and
+    asyncio's own is a minute.
+    """
+    loop = asyncio.get_running_loop()
+    create_server = loop.create_server
+
+    def create(*arguments: Any, **options: Any) -> Any:
+        if options.get("ssl") is not None:
+            options["ssl_handshake_timeout"] = seconds
+        return create_server(*arguments, **options)
+
+    loop.create_server = create  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        loop.create_server = create_server  # type: ignore[method-assign]
 
 
 def _end_with_stuck_threads() -> None:
