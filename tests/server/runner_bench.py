@@ -17,9 +17,9 @@ Outcome = tuple[Any, BaseException | None]
 class Bench:
     """A runner, and what became of what it ran."""
 
-    def __init__(self, group: asyncio.TaskGroup, max_running: int, timeout_s: float) -> None:
+    def __init__(self, max_running: int, timeout_s: float) -> None:
         self.loop = asyncio.get_running_loop()
-        self.runner = HandlerRunner(self.loop, group, max_running, timeout_s)
+        self.runner = HandlerRunner(self.loop, max_running, timeout_s)
         self.order: list[str] = []
 
     def start(self, coro: Coroutine[Any, Any, Any], name: str = "") -> "asyncio.Future[Outcome]":
@@ -43,29 +43,15 @@ class Bench:
 @pytest.fixture
 async def make_bench() -> AsyncIterator[Any]:
     benches: list[Bench] = []
-    ready = asyncio.Event()
-    stop = asyncio.Event()
-    wanted: list[tuple[int, float]] = []
-
-    async def host() -> None:
-        async with asyncio.TaskGroup() as group:
-            benches.append(Bench(group, *wanted[0]))
-            ready.set()
-            await stop.wait()
-            benches[0].runner.close()
-
-    task: list[asyncio.Task[None]] = []
 
     async def make(max_running: int = 100, timeout_s: float = 60) -> Bench:
-        wanted.append((max_running, timeout_s))
-        task.append(asyncio.create_task(host()))
-        await ready.wait()
-        return benches[0]
+        benches.append(Bench(max_running, timeout_s))
+        return benches[-1]
 
     yield make
-    stop.set()
     async with asyncio.timeout(5):
-        await asyncio.gather(*task)
+        for bench in benches:
+            await bench.runner.aclose()
 
 
 @pytest.fixture

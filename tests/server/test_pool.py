@@ -75,17 +75,29 @@ async def test_beyond_its_bound_it_refuses_and_counts(pool: Pool) -> None:
     assert await pool.run(gate, 7) == 7, "there is room again"
 
 
-async def test_a_cancelled_caller_is_free_at_once_and_the_thread_is_counted_until_its_end(pool: Pool) -> None:
+async def test_a_cancelled_call_is_over_when_its_thread_has_returned(pool: Pool) -> None:
     gate = Gate()
     call = asyncio.create_task(pool.run(gate, 1))
     await until(lambda: gate.inside == 1)
-    call.cancel()
+    for _ in range(2):  # however often
+        call.cancel()
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert not call.done()
+    gate.open.set()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert pool.statistics().running == 1
-    gate.open.set()
     await until(lambda: pool.statistics().done == 1)
     assert pool.statistics().running == 0
+
+
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt])
+async def test_a_thread_cannot_end_the_process(pool: Pool, raised: type[BaseException]) -> None:
+    def exits() -> None:
+        raise raised(3)
+
+    with pytest.raises(RuntimeError, match=raised.__name__):
+        await pool.run(exits)
 
 
 async def test_a_cancelled_call_that_waits_for_a_thread_gives_its_place_back(pool: Pool) -> None:

@@ -8,6 +8,7 @@ import pytest
 from runner_bench import Bench, bench, make_bench, returns, waits
 
 from serving import shortly, until
+from stompede.server.handlers.running import HandlerTimeoutError
 
 __all__ = ["bench", "make_bench"]
 
@@ -251,11 +252,81 @@ async def test_closing_ends_what_runs_and_what_waits() -> None:
         finally:
             ended.append("cancelled")
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        bench = Bench(group, 1, 60)
+    async with asyncio.timeout(5):
+        bench = Bench(1, 60)
         for _ in range(3):
             bench.start(handler())
         await until(lambda: bench.runner.statistics().queued == 2)
-        bench.runner.close()
-        bench.runner.close()
+        await bench.runner.aclose()
+        await bench.runner.aclose()
     assert ended == ["cancelled"]
+
+
+class Stubborn:
+    """A handler that takes no notice of its cancellation, until a test lets it go."""
+
+    def __init__(self) -> None:
+        self.let_go = asyncio.Event()
+        self.cancelled = 0
+
+    async def handle(self) -> str:
+        while not self.let_go.is_set():
+            try:
+                await self.let_go.wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+        return "late"
+
+
+async def test_a_handler_that_does_not_end_when_it_is_cancelled_is_given_up_and_its_place_is_free(
+    make_bench: Any,
+) -> None:
+    bench: Bench = await make_bench(max_running=1, timeout_s=5)
+    stubborn = Stubborn()
+    done, next_one = bench.start(stubborn.handle()), bench.start(shortly("next"))
+    await until(lambda: bench.runner.statistics().queued == 1)
+    begin = bench.loop.time()
+    bench.runner.expire(begin + 6)
+    await until(lambda: stubborn.cancelled == 1)
+    bench.runner.expire(begin + 10)
+    assert not done.done(), "it gets its time once more"
+    bench.runner.expire(begin + 12)
+    result, error = await done
+    assert result is None
+    assert isinstance(error, HandlerTimeoutError)
+    assert not error.ended
+    async with asyncio.timeout(5):
+        assert await next_one == ("next", None)
+        await bench.runner.wait_empty()
+    figures = bench.runner.statistics()
+    assert (figures.timed_out, figures.given_up, figures.running) == (1, 1, 0)
+    stubborn.let_go.set()
+    assert await bench.run(shortly("works")) == "works"
+    assert bench.order == ["", "", ""], "its end is told once"
+
+
+async def test_closing_leaves_a_stubborn_handler_behind_and_the_loop_does_not_know_it(
+    make_bench: Any,
+) -> None:
+    bench: Bench = await make_bench()
+    stubborn = Stubborn()
+    done = bench.start(stubborn.handle())
+    await until(lambda: bench.runner.statistics().running == 1)
+    async with asyncio.timeout(5):
+        await bench.runner.aclose()
+    assert isinstance((await done)[1], HandlerTimeoutError)
+    assert not [task for task in asyncio.all_tasks() if "Carrier" in repr(task)]
+    stubborn.let_go.set()
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+async def test_a_handler_that_exits_ends_itself_alone(bench: Bench, waiting: bool) -> None:
+    async def exits() -> None:
+        if waiting:
+            await shortly()
+        raise SystemExit(3)
+
+    result, error = await bench.start(exits())
+    assert result is None
+    assert isinstance(error, SystemExit)
+    assert await bench.run(shortly("next")) == "next"

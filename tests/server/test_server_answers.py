@@ -208,7 +208,7 @@ async def test_an_unexpected_error_shows_no_internals_and_is_in_the_log_under_it
         assert json.loads(error.body)["code"] == "handler-failed"
         assert "secret" not in str(error)
         [line] = served.logged("handler failed", error_id=error.headers["error-id"])
-        assert isinstance(line["exc_info"], RuntimeError)
+        assert "RuntimeError: " in line["exception"]
     await client.request("SEND", {"destination": "/app/silent"})
 
 
@@ -251,7 +251,7 @@ async def test_a_client_that_did_not_subscribe_to_its_errors_is_mentioned_once(s
         )
         == 1
     )
-    assert len(served.logged("refused")) == 3
+    assert served.node.statistics().problems == {"not-found": 3}
     assert served.node.statistics().problems_unheard == 3
 
 

@@ -16,6 +16,7 @@ from stompede._app.foreign import stopping_with_server
 from stompede._app.http import install_routes
 from stompede._app.registration import Registrations
 from stompede._app.tcp import serving_tcp
+from stompede._traceback import traceback_of
 from stompede._types import NO_HEADERS, Principal
 from stompede.auth import TokenIssuer, bearer_token, issuer_from, verifier_from
 from stompede.bus import Bus, MemoryBus
@@ -325,11 +326,12 @@ class Stompede(Registrations):
         except BaseException as error:
             phase = "shutdown" if started else "startup"
             if started:
-                log.exception("shutdown failed")
+                log.error("shutdown failed", exception=traceback_of(error))
             else:
                 self._start_error = error
                 # What somebody can mend is a sentence; everything else is a bug and keeps its traceback.
-                log.error("startup failed", error=str(error), exc_info=not isinstance(error, StompedeError))
+                seen = {} if isinstance(error, StompedeError) else {"exception": traceback_of(error)}
+                log.error("startup failed", error=str(error), **seen)
             await send({"type": f"lifespan.{phase}.failed", "message": f"{type(error).__name__}: {error}"})
             raise
         await send({"type": "lifespan.shutdown.complete"})

@@ -13,6 +13,8 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
+from stompede._traceback import traceback_of
+
 log = structlog.get_logger("stompede.deadlines")
 RESOLUTION_S: Final = 0.25
 
@@ -113,9 +115,9 @@ class Deadlines:
         for timed in due:
             try:
                 again = timed.on_deadline(now)
-            except Exception:  # costs the one, not all that share its bucket
+            except Exception as error:  # costs the one, not all that share its bucket
                 self._failed += 1
-                log.exception("a deadline failed")
+                log.error("a deadline failed", exception=traceback_of(error))
                 continue
             if again is not None:
                 wanted = math.ceil(again / RESOLUTION_S)

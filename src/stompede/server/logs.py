@@ -26,7 +26,10 @@ def configure_logging(settings: Settings) -> None:
     ]
     renderer: list[structlog.typing.Processor]
     if settings.log_format == "json":
-        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        renderer = [
+            structlog.processors.format_exc_info,  # of libraries; ours come as text, see `traceback_of`
+            structlog.processors.JSONRenderer(),
+        ]
     else:
         renderer = [
             structlog.dev.ConsoleRenderer(

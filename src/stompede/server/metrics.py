@@ -197,6 +197,11 @@ _COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (
         "Handlers cancelled after handler_timeout_s.",
         lambda s: s.handlers.timed_out,
     ),
+    (
+        "stompede_handlers_given_up",
+        "Handlers that did not end when they were cancelled.",
+        lambda s: s.handlers.given_up,
+    ),
     ("stompede_pool_refused", "Blocking calls refused because the queue was full.", lambda s: s.pool.refused),
     ("stompede_pool_done", "Blocking calls that ended.", lambda s: s.pool.done),
     ("stompede_queue_appended", "Messages that queues took.", lambda s: s.queues.store.appended),

@@ -209,7 +209,7 @@ class Node:
                     yield self
                 finally:
                     await self.stop()
-                    self.runner.close()
+                    await self.runner.aclose()
                     self.histories.close()
                     await self.bus.aclose()
                     await self.queues.aclose()
@@ -228,7 +228,7 @@ class Node:
         self.histories.start(group)
         await self.queues.start()
         await self.bus.start(self.delivery.deliver)
-        self.runner = HandlerRunner(self._loop, group, settings.max_handlers, settings.handler_timeout_s)
+        self.runner = HandlerRunner(self._loop, settings.max_handlers, settings.handler_timeout_s)
         self.ticker.start(self._loop)
         if self.presence is not None:
             await self.presence.start()

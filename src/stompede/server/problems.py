@@ -6,20 +6,27 @@ log has the traceback under the same id.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from stompede._traceback import traceback_of
 from stompede.errors import AccessError, AuthenticationError, BusError, LimitError
 from stompede.messaging.errors_to_client import ErrorHandlers, problem_body
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
+from stompede.server.handlers.running import HandlerTimeoutError
+from stompede.server.repeats import Repeats
+from stompede.server.session import reading
+from stompede.server.session.disconnects import Disconnects
 from stompede.wire import stomp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stompede.messaging.guards import Operation
     from stompede.server.session.session import Session
 
 log = structlog.get_logger("stompede.problem")
@@ -55,7 +62,7 @@ class Problems:
                 return Problem("too-large", str(error))
             case BusError():
                 return Problem("unavailable", "the message could not be passed on; try again")
-            case TimeoutError() if str(error).startswith("the handler did not end"):
+            case HandlerTimeoutError():
                 return Problem("unavailable", str(error))
             case _:
                 return None
@@ -66,7 +73,7 @@ class Problems:
         """Answers the frame that caused an error."""
         error = _sayable(error)
         try:
-            outcome = self._handlers.to_problem(error)
+            outcome = self._asked(error)
         except Exception as failure:
             self.log_failure(session, failure, destination, "error handler failed")
             outcome = None
@@ -81,17 +88,21 @@ class Problems:
         """Like `answer`, for who can wait until it is said: the session may be busy with something else."""
         error = _sayable(error)
         try:
-            outcome = self._handlers.to_problem(error)
+            outcome = self._asked(error)
             problem = await outcome if isinstance(outcome, Awaitable) else outcome
         except Exception as failure:
             self.log_failure(session, failure, destination, "error handler failed")
             problem = None
         self._answer(session, error, problem or self.known(error), head, destination)
 
+    def _asked(self, error: BaseException) -> Awaitable[Problem | None] | Problem | None:
+        """What the application says of an error."""
+        return self._handlers.to_problem(error) if isinstance(error, Exception) else None
+
     def _answer_later(
         self,
         session: Session,
-        error: Exception,
+        error: BaseException,
         outcome: Awaitable[Problem | None],
         head: stomp.Head,
         destination: str | None,
@@ -109,40 +120,39 @@ class Problems:
     def _answer(
         self,
         session: Session,
-        error: Exception,
+        error: BaseException,
         problem: Problem | None,
         head: stomp.Head,
         destination: str | None,
     ) -> None:
         if problem is None:
-            error_id = self.log_failure(session, error, destination)
+            error_id = self._log_failure_once(session, error, destination)
             problem = Problem("handler-failed", "the server failed to handle this; its log has the details")
         else:
-            error_id = self._new_id()
-            # A flood is told of once a second and session, or the log would be what it fills.
-            if problem.code != "rate-limited" or session.node.admission.worth_a_line(session):
-                log.info(
-                    "refused",
-                    session=session.id,
-                    code=problem.code,
-                    detail=problem.detail,
-                    destination=_short(destination),
-                    error_id=error_id,
-                )
+            error_id = self._log("refused", session, problem, destination)
         self._send(session, problem, destination, error_id, head.client_request_code, head.receipt)
+        if isinstance(error, HandlerTimeoutError) and not error.ended:
+            self._end_stuck(session, head, destination, error_id)
+
+    def _end_stuck(self, session: Session, head: stomp.Head, destination: str | None, error_id: str) -> None:
+        """What a session sends is handled in order; behind a handler that never ends, it would never be."""
+        served = None
+        if destination is not None:
+            operation: Operation = "subscribe" if head.command == "SUBSCRIBE" else "send"
+            served = session.node.routes.find(operation, destination).served
+        log.error(
+            "a handler has not ended, not even when it was cancelled; it is left behind, and its session ends",
+            session=session.id,
+            handler=None if served is None else served.handler.where,
+            destination=_short(destination),
+            error_id=error_id,
+        )
+        session.error_and_end(Disconnects.HANDLER_STUCK, Disconnects.HANDLER_STUCK.value.meaning)
 
     def tell(self, session: Session, error: Problem | AuthenticationError, destination: str | None) -> None:
         """Tells a client something that no frame of its own caused."""
         problem = error if isinstance(error, Problem) else Problem(error.code, error.detail)
-        error_id = self._new_id()
-        log.info(
-            "told",
-            session=session.id,
-            code=problem.code,
-            detail=problem.detail,
-            destination=destination,
-            error_id=error_id,
-        )
+        error_id = self._log("told", session, problem, destination)
         self._send(session, problem, destination, error_id, None, None)
 
     def _send(
@@ -164,6 +174,7 @@ class Problems:
         if (
             session.deliver_to_user(Message(self._destination, body, "application/json", headers)) == 0
             and not session.closed
+            and session.leaving is None
         ):
             self.unheard += 1
             if not session.told_of_errors:
@@ -174,26 +185,68 @@ class Problems:
                     session=session.id, destination=self._destination,
                 )  # fmt: skip
 
+    def _log(self, event: str, session: Session, problem: Problem, destination: str | None) -> str:
+        """Says in the log what a client is told; returns the id under which it stands there."""
+        error_id, left_out = _repeats(session).line(problem.code, self._new_id(), session.node.now())
+        if left_out is not None:
+            log.info(
+                event,
+                session=session.id,
+                code=problem.code,
+                detail=problem.detail,
+                destination=_short(destination),
+                error_id=error_id,
+                **_unless_none(left_out),
+            )
+        return error_id
+
+    def _log_failure_once(self, session: Session, error: BaseException, destination: str | None) -> str:
+        """Like `log_failure`, once a second for each kind of error that the session's frames cause."""
+        reading.rest(session)  # a traceback takes as long as many frames
+        kind = f"{type(error).__qualname__} {_short(destination)}"
+        error_id, left_out = _repeats(session).line(kind, self._new_id(), session.node.now())
+        if left_out is not None:
+            _log_failure(session, error, destination, "handler failed", error_id, left_out)
+        return error_id
+
     def log_failure(
         self, session: Session | None, error: BaseException, where: str | None, event: str = "handler failed"
     ) -> str:
         """Logs an unexpected error with its traceback; returns the id under which it stands there."""
         error_id = self._new_id()
-        log.error(
-            event,
-            session=None if session is None else session.id,
-            destination=where,
-            error_id=error_id,
-            exc_info=error,
-        )
+        _log_failure(session, error, where, event, error_id, 0)
         return error_id
 
 
-def _sayable(error: BaseException) -> Exception:
-    """What a client may be told of; a cancellation is the node's stop, or the handler's own doing."""
-    if isinstance(error, Exception):
-        return error
-    return Problem("unavailable", "the handler was cancelled; try again")
+def _log_failure(
+    session: Session | None, error: BaseException, where: str | None, event: str, error_id: str, left_out: int
+) -> None:
+    log.error(
+        event,
+        session=None if session is None else session.id,
+        destination=where,
+        error_id=error_id,
+        exception=traceback_of(error),
+        **_unless_none(left_out),
+    )
+
+
+def _repeats(session: Session) -> Repeats:
+    if session.repeats is None:
+        session.repeats = Repeats()
+    return session.repeats
+
+
+def _unless_none(left_out: int) -> dict[str, int]:
+    """The field of a line that says how many of its kind were left out before it, where any were."""
+    return {"left_out": left_out} if left_out else {}
+
+
+def _sayable(error: BaseException) -> BaseException:
+    """What is answered; a cancellation is the node's stop, or the handler's own doing."""
+    if isinstance(error, CancelledError):
+        return Problem("unavailable", "the handler was cancelled; try again")
+    return error
 
 
 def _short(text: str | None) -> str | None:

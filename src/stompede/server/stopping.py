@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from typing import TYPE_CHECKING
 
+from stompede.server.session import reading
 from stompede.server.session.disconnects import Disconnects
 
 if TYPE_CHECKING:
@@ -21,13 +21,16 @@ async def stop(node: Node) -> None:
         return
     node.accepting = False
     for session in list(node.transports):  # those that have not sent CONNECT, too
-        session.stop_reading()
+        reading.stop(session)
     await _end_work(node)
     await _close_sessions(node)
-    with contextlib.suppress(TimeoutError):  # listeners that were told of the ends
-        async with asyncio.timeout(node.settings.close_timeout_s):
+    try:
+        async with asyncio.timeout(node.settings.close_timeout_s):  # listeners that were told of the ends
             await asyncio.sleep(0)
             await node.runner.wait_empty()
+    except TimeoutError:
+        node.runner.give_up_all()
+        await asyncio.sleep(0)  # what is told of it, and logged
     node.ticker.stop()
     if node.presence is not None:
         await node.presence.stop()
@@ -38,10 +41,13 @@ async def _end_work(node: Node) -> None:
     try:
         async with asyncio.timeout(node.settings.shutdown_timeout_s):
             await node.runner.wait_empty()
+            while node.turns:  # sessions that have come so far, and rest
+                await asyncio.sleep(0)
+                await node.runner.wait_empty()
             node.hub.flush()
             await node.attendance.wait_none_blocked()
     except TimeoutError:
-        node.runner.expire(math.inf)
+        node.runner.cancel_all()
 
 
 async def _close_sessions(node: Node) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, final
 
 import structlog
 
+from stompede._traceback import traceback_of
 from stompede.server.deadlines import RESOLUTION_S
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class Ticker:
             if second != self._second:
                 self._second = second
                 self._each_second(now)
-        except Exception:
-            log.exception("the node's clock failed")
+        except Exception as error:
+            log.error("the node's clock failed", exception=traceback_of(error))
         self._timer = self._loop.call_later(RESOLUTION_S, self._tick, now + RESOLUTION_S)
 
     def _each_second(self, now: float) -> None:

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from stompede import BusError, LimitError, Principal, Problem, SessionClosedError
+from stompede._traceback import traceback_of
 
 from .geo import Fix, GeoIndex, GeoStatistics, Placed
 from .messages import (
@@ -240,9 +241,9 @@ class RiderTracking:
             except (BusError, SessionClosedError) as error:  # the bus is away, or the node stops
                 self._failed += 1
                 log.warning("an overview batch was not published", reason=str(error))
-            except Exception:  # a bug must not end the overview of a running node, nor stay unseen
+            except Exception as error:  # a bug must not end the overview of a running node, nor stay unseen
                 self._failed += 1
-                log.exception("an overview batch was not published")
+                log.error("an overview batch was not published", exception=traceback_of(error))
 
     def statistics(self) -> TrackingStatistics:
         """Counters since the start."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,18 @@ def _call(func: Callable[..., T], *args: Any) -> T:
         return func(*args)
     except StopIteration as error:  # no future takes it; a coroutine says the same
         raise RuntimeError("the function raised StopIteration") from error
+    except (
+        KeyboardInterrupt,
+        SystemExit,
+    ) as error:  # Ctrl-C never comes to this thread: the function's own doing
+        raise RuntimeError(f"the function raised {type(error).__name__}") from error
+
+
+async def _wait_done(future: asyncio.Future[Any]) -> None:
+    """Waits, however often it is cancelled."""
+    while not future.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([future])
 
 
 class Pool:
@@ -67,7 +80,8 @@ class Pool:
     async def run(self, func: Callable[..., T], *args: Any) -> T:
         """Calls ``func`` in a thread, with the caller's context variables.
 
-        Cancelling the call frees the caller; the thread goes on to its end.
+        A thread cannot be cancelled. So a call that is cancelled is over when its thread has returned: what the caller
+        does next, or the next message of its session, finds the work done and not half done.
 
         Raises:
             Problem: ``unavailable``, when the queue is full.
@@ -84,7 +98,13 @@ class Pool:
         future = self._executor.submit(context.run, _call, func, *args)
         self._in += 1
         future.add_done_callback(lambda _: self._leave(loop))
-        return await asyncio.wrap_future(future, loop=loop)
+        returned = asyncio.wrap_future(future, loop=loop)
+        try:
+            return await asyncio.shield(returned)
+        except asyncio.CancelledError:
+            if not future.cancel():  # it has a thread already
+                await _wait_done(returned)
+            raise
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         # In the thread that did the work; the counters belong to the loop. A loop that is closed counts

@@ -173,10 +173,10 @@ class Routes:
     def _check_use(self, operation: str, kind: Kind, destination: str) -> None:
         prefixes = self._prefixes
         if kind is Kind.UNKNOWN:
-            known = ", ".join(
-                (*prefixes.app, prefixes.topic, prefixes.queue, prefixes.session, prefixes.user)
-            )
+            known = ", ".join(prefixes.all)
             raise Problem("invalid-destination", f"{destination} begins with none of {known}")
+        if kind is not Kind.APP and prefixes.is_nameless(destination):
+            raise Problem("invalid-destination", f"{destination} names nothing: a name follows the prefix")
         if operation == "send" and kind in (Kind.SESSION, Kind.USER):
             raise Problem(
                 "invalid-destination", "clients do not SEND to user destinations; the application does"

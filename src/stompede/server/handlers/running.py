@@ -16,16 +16,18 @@ Called from within a task, `start` waits for the next turn of the loop.
 from __future__ import annotations
 
 import asyncio
-from asyncio.tasks import _enter_task, _leave_task
+from asyncio.tasks import _enter_task, _leave_task, _unregister_task
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
-from contextvars import Context, copy_context
+from collections.abc import Coroutine
+from contextvars import copy_context
 from typing import Any, Final
 
 import msgspec
 
-Finish = Callable[[Any, BaseException | None], None]
+from stompede.server.handlers.carriers import Carrier, Finish
+
 _SPARE_CARRIERS: Final = 64
+_CARRIERS_END_S: Final = 1.0  # what has nothing to do, or does not fight its cancellation, ends at once
 
 
 class RunningStatistics(msgspec.Struct, frozen=True):
@@ -37,6 +39,7 @@ class RunningStatistics(msgspec.Struct, frozen=True):
         running: handlers that wait now.
         queued: handlers that wait for a place, because ``max_handlers`` run.
         timed_out: handlers cancelled after ``handler_timeout_s``.
+        given_up: of those, the ones that did not end.
     """
 
     started: int
@@ -44,120 +47,47 @@ class RunningStatistics(msgspec.Struct, frozen=True):
     running: int
     queued: int
     timed_out: int
+    given_up: int
 
 
-class _Resume:
-    """Awaits the rest of a coroutine whose first step has been taken, in the context of that step."""
+class HandlerTimeoutError(TimeoutError):
+    """A handler took longer than it may.
 
-    __slots__ = ("_cancelled", "_context", "_coro", "_waits_for")
+    Attributes:
+        timeout_s: how long it may take.
+        ended: whether it has ended; one that does not end when it is cancelled was given up.
+    """
 
-    def __init__(
-        self, coro: Coroutine[Any, Any, Any], context: Context, waits_for: Any, cancelled: bool
-    ) -> None:
-        self._coro = coro
-        self._context = context
-        self._waits_for = waits_for
-        self._cancelled = cancelled
+    def __init__(self, timeout_s: float, *, ended: bool) -> None:
+        super().__init__(timeout_s, ended)
+        self.timeout_s = timeout_s
+        self.ended = ended
 
-    def __await__(self) -> Generator[Any, Any, Any]:
-        coro = self._coro
-        run = self._context.run
-        waits_for = self._waits_for
-        error: BaseException | None = None
-        if self._cancelled and (waits_for is None or not waits_for.cancel()):
-            error = asyncio.CancelledError()  # what it waits for cannot be cancelled; else that tells it
-        try:
-            while True:
-                if error is None:
-                    try:
-                        sent = yield waits_for
-                    except GeneratorExit:
-                        run(coro.close)
-                        raise
-                    except BaseException as thrown:
-                        error = thrown
-                        continue
-                    waits_for = run(coro.send, sent)
-                else:
-                    pending, error = error, None
-                    waits_for = run(coro.throw, pending)
-        except StopIteration as stop:
-            return stop.value
-
-
-class _Carrier:
-    """A parked task that takes over a handler which waits."""
-
-    __slots__ = ("_runner", "_wake", "_work", "deadline", "dismissed", "task", "timed_out")
-
-    def __init__(self, runner: HandlerRunner, group: asyncio.TaskGroup) -> None:
-        self._runner = runner
-        self._wake: asyncio.Future[None] | None = None
-        self._work: tuple[Coroutine[Any, Any, Any], Context, Any, Finish] | None = None
-        self.deadline = 0.0
-        self.timed_out = False
-        self.dismissed = False
-        self.task: asyncio.Task[None] = group.create_task(self._run())
-
-    def take(self, coro: Coroutine[Any, Any, Any], context: Context, waits_for: Any, finish: Finish) -> None:
-        self._work = (coro, context, waits_for, finish)
-        assert self._wake is not None
-        if not self._wake.done():  # it is where the handler's first step has cancelled its task
-            self._wake.set_result(None)
-
-    def dismiss(self) -> None:
-        self.dismissed = True
-        self.task.cancel()
-
-    async def _run(self) -> None:
-        while True:
-            self._wake = asyncio.get_running_loop().create_future()
-            self._runner.parked(self)
-            cancelled = False
-            try:
-                await self._wake
-            except asyncio.CancelledError:
-                if self.dismissed:
-                    raise
-                cancelled = True  # the handler's own first step asked for it
-            if self._work is None:  # by a handler that did not wait: the next one has nothing to do with it
-                self._runner.spoiled(self)
-            else:
-                coro, context, waits_for, finish = self._work
-                result, failure = None, None
-                try:
-                    result = await _Resume(coro, context, waits_for, cancelled)
-                except BaseException as error:  # it is the session's to answer, whatever it was
-                    failure = error
-                self._work = None
-                self._runner.finished(self, finish, result, failure)
-                # A carrier that waits for work keeps nothing of the last session alive.
-                del coro, context, waits_for, finish, result, failure
-            while self.task.uncancel():  # the next handler begins without the last one's cancellation
-                pass
-            if self.dismissed:
-                return
+    def __str__(self) -> str:
+        stubborn = "" if self.ended else ", nor when it was cancelled"
+        return f"the handler did not end within handler_timeout_s={self.timeout_s:g}{stubborn}"
 
 
 class HandlerRunner:
-    """Runs handlers of one node, bounded in number.
+    """Runs handlers of one node, bounded in number and in time.
+
+    It owns its tasks itself, until `aclose`: a TaskGroup would wait for a handler that swallows its cancellation, and
+    the node could never stop.
 
     Args:
         loop: the node's loop.
-        group: owns the tasks.
         max_running: handlers that may wait at once; further ones queue.
-        timeout_s: longest life of a handler.
+        timeout_s: longest life of a handler. Then it is cancelled; if it has not ended after the same time once more,
+            it is given up: its caller is told, and nobody waits for it.
     """
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, group: asyncio.TaskGroup, max_running: int, timeout_s: float
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_running: int, timeout_s: float) -> None:
         self._loop = loop
-        self._group = group
         self._max_running = max_running
         self._timeout_s = timeout_s
-        self._idle: list[_Carrier] = []
-        self._busy: dict[_Carrier, None] = {}
+        self._carriers: dict[Carrier, None] = {}
+        self._idle: list[Carrier] = []
+        self._busy: dict[Carrier, None] = {}
         self._waiting: deque[tuple[Coroutine[Any, Any, Any], Finish]] = deque()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -166,13 +96,19 @@ class HandlerRunner:
         self._started = 0
         self._waited = 0
         self._timed_out = 0
+        self._given_up = 0
         self._closing = False
         self._spawn()
 
     def statistics(self) -> RunningStatistics:
         """Figures of now and since the start."""
         return RunningStatistics(
-            self._started, self._waited, len(self._busy), len(self._waiting), self._timed_out
+            self._started,
+            self._waited,
+            len(self._busy),
+            len(self._waiting),
+            self._timed_out,
+            self._given_up,
         )
 
     def start(self, coro: Coroutine[Any, Any, Any], finish: Finish) -> None:
@@ -211,7 +147,7 @@ class HandlerRunner:
             return
         except BaseException as error:
             _leave_task(self._loop, task)
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            if isinstance(error, KeyboardInterrupt):  # the user's Ctrl-C, which happened to find this handler
                 raise
             finish(None, error)
             return
@@ -236,7 +172,7 @@ class HandlerRunner:
             self._waiting.appendleft((coro, finish))
             self._empty.clear()
 
-    def spoiled(self, carrier: _Carrier) -> None:
+    def spoiled(self, carrier: Carrier) -> None:
         """A carrier was cancelled while it had nothing to do; it parks anew."""
         if carrier in self._idle:
             self._idle.remove(carrier)
@@ -244,9 +180,16 @@ class HandlerRunner:
     def _spawn(self) -> None:
         if not self._starting and not self._closing:
             self._starting += 1
-            _Carrier(self, self._group)
+            carrier = Carrier(self, self._loop)
+            self._carriers[carrier] = None
+            carrier.task.add_done_callback(lambda _: self._forget(carrier))
 
-    def parked(self, carrier: _Carrier) -> None:
+    def _forget(self, carrier: Carrier) -> None:
+        self._carriers.pop(carrier, None)
+        self._busy.pop(carrier, None)
+        self._see_whether_empty()
+
+    def parked(self, carrier: Carrier) -> None:
         """A carrier is ready for work."""
         self._starting = 0
         self._busy.pop(carrier, None)
@@ -266,10 +209,15 @@ class HandlerRunner:
             self._step(*self._waiting.popleft())
         self._see_whether_empty()
 
-    def finished(self, carrier: _Carrier, finish: Finish, result: Any, failure: BaseException | None) -> None:
+    def finished(self, carrier: Carrier, finish: Finish, result: Any, failure: BaseException | None) -> None:
         """A carrier's handler is done."""
+        if carrier.given_up:  # the caller was told long ago
+            return
         if carrier.timed_out and isinstance(failure, asyncio.CancelledError):
-            failure = TimeoutError(f"the handler did not end within handler_timeout_s={self._timeout_s:g}")
+            failure = HandlerTimeoutError(self._timeout_s, ended=True)
+        self._tell(finish, result, failure)
+
+    def _tell(self, finish: Finish, result: Any, failure: BaseException | None) -> None:
         self._ending += 1
         self._loop.call_soon(self._end, finish, result, failure)
 
@@ -285,27 +233,69 @@ class HandlerRunner:
             self._empty.set()
 
     def expire(self, now: float) -> None:
-        """Cancels handlers that run longer than ``timeout_s``; called about once a second.
+        """Cancels handlers that run longer than ``timeout_s``, and gives up those that do not end when they are;
+        called about once a second.
 
         Args:
             now: the loop's time.
         """
+        for carrier in [one for one in self._busy if now >= one.deadline]:
+            if carrier.timed_out:
+                self._give_up(carrier)
+            else:
+                self._cancel(carrier)
+                carrier.deadline = now + self._timeout_s
+
+    def cancel_all(self) -> None:
+        """Cancels all handlers that run, those that were cancelled before, too."""
         for carrier in self._busy:
-            if now >= carrier.deadline and not carrier.timed_out:
-                carrier.timed_out = True
-                self._timed_out += 1
-                carrier.task.cancel()
+            self._cancel(carrier)
+
+    def give_up_all(self) -> None:
+        """Waits for no handler any more: who started one that runs is told that it has not ended."""
+        for carrier in list(self._busy):
+            self._give_up(carrier)
+
+    def _cancel(self, carrier: Carrier) -> None:
+        if not carrier.timed_out:
+            carrier.timed_out = True
+            self._timed_out += 1
+        carrier.task.cancel()
+
+    def _give_up(self, carrier: Carrier) -> None:
+        """Its place is free, and its end is of no interest; one more cancellation may bring it about."""
+        del self._busy[carrier]
+        self._given_up += 1
+        carrier.given_up = True
+        self._tell(carrier.finish, None, HandlerTimeoutError(self._timeout_s, ended=False))
+        carrier.task.cancel()
+        self._loop.call_soon(self._refill)
+
+    def _refill(self) -> None:
+        if self._waiting and not self._idle:
+            self._spawn()
+        self._work_off()
 
     async def wait_empty(self) -> None:
         """Waits until no handler runs or waits for its place, and the ends of all were told."""
         while not self._empty.is_set():  # again, where the end of one has started another
             await self._empty.wait()
 
-    def close(self) -> None:
-        """Cancels all that runs, and the carriers. Idempotent."""
+    async def aclose(self) -> None:
+        """Cancels all that runs, and ends the carriers. Idempotent.
+
+        Handlers that do not end are left behind, unknown to the loop: whoever closes it does not wait for them.
+        """
         self._closing = True
         for coro, _ in self._waiting:
             coro.close()
         self._waiting.clear()
         for carrier in (*self._idle, *self._busy):
             carrier.dismiss()
+        ending = [carrier.task for carrier in self._carriers if not carrier.given_up]
+        if ending:
+            await asyncio.wait(ending, timeout=_CARRIERS_END_S)
+        self.give_up_all()
+        for carrier in self._carriers:
+            _unregister_task(carrier.task)
+            carrier.task._log_destroy_pending = False  # type: ignore[attr-defined]  # as asyncio.gather does it

@@ -7,6 +7,8 @@ from typing import Any, Protocol, final
 
 import structlog
 
+from stompede._traceback import traceback_of
+
 log = structlog.get_logger("stompede.node")
 
 
@@ -32,6 +34,9 @@ class Turns:
         self._call_soon = call_soon
         self._waiting: dict[Pumping, None] = {}
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def add(self, what: Pumping) -> None:
         """``what`` is pumped soon, once."""
         waiting = self._waiting
@@ -44,5 +49,5 @@ class Turns:
         for what in waiting:
             try:
                 what.pump()
-            except Exception:  # the others go on
-                log.exception("messages could not be handed on")
+            except Exception as error:  # the others go on
+                log.error("messages could not be handed on", exception=traceback_of(error))

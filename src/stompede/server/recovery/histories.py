@@ -17,6 +17,7 @@ from typing import Any, Final, final
 import msgspec
 import structlog
 
+from stompede._traceback import traceback_of
 from stompede.bus import Bus
 from stompede.errors import StompedeError
 from stompede.messaging.message import Message
@@ -77,8 +78,8 @@ async def _guarded(coro: Coroutine[Any, Any, None]) -> None:
     """What nobody waits for must not end the group that owns it."""
     try:
         await coro
-    except Exception:
-        log.exception("work on a history failed")
+    except Exception as error:
+        log.error("work on a history failed", exception=traceback_of(error))
 
 
 @final

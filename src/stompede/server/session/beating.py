@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import structlog
 
+from stompede._traceback import traceback_of
 from stompede.server.deadlines import RESOLUTION_S
 from stompede.wire import stomp
 
@@ -62,8 +63,8 @@ class Rhythm:
                 try:
                     outbox.write(beat)
                     written += 1
-                except Exception:  # costs the one, not all that beat with it
-                    log.exception("a heart-beat could not be written")
+                except Exception as error:  # costs the one, not all that beat with it
+                    log.error("a heart-beat could not be written", exception=traceback_of(error))
         self._node.heart_beats_out += written
         self._node.bytes_out += written * len(beat)
         tick = floor(now / RESOLUTION_S)

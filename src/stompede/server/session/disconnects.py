@@ -58,6 +58,13 @@ class Disconnects(enum.Enum):
     SLOW_CONSUMER = Disconnect(
         4003, "slow-consumer", True, "The client took its messages too slowly; some are lost."
     )
+    HANDLER_STUCK = Disconnect(
+        4004,
+        "handler-stuck",
+        True,
+        "A handler went on beyond `handler_timeout_s` and beyond its cancellation; what the session sent next waited "
+        "for it.",
+    )
     CLOSED_BY_SERVER = Disconnect(4500, "closed-by-server", False, "The application closed the session.")
     LOGIN_REFUSED = Disconnect(
         4501, "login-refused", False, "CONNECT carried no, or no valid, proof of who connects."
