@@ -103,6 +103,13 @@ async def test_bodies_are_json_text_or_base64(app: Stompede) -> None:
     assert {item["headers"]["colour"] for item in items} == {"red"}
 
 
+async def test_a_body_that_is_nested_too_deeply_to_be_looked_at_is_in_base64(app: Stompede) -> None:
+    body = b"[" * 30_000 + b"]" * 30_000
+    app.node.publisher.publish_message(Message(ROOM, body, "application/json"))
+    (item,) = (await past(app, destination=ROOM))["items"]
+    assert (base64.b64decode(item["body"]), item["base64"]) == (body, True)
+
+
 async def test_guards_decide_as_for_a_subscribe(app: Stompede) -> None:
     place = "/topic/private/office"
     await app.publish(place, 1)
@@ -127,3 +134,9 @@ async def test_malformed_parameters_are_named(app: Stompede, query: dict[str, An
     refused = await get(app, destination=ROOM, **query)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid-parameters")
     assert next(iter(query)) in refused.json()["detail"]
+
+
+async def test_the_ways_in_which_it_may_refuse_are_described(app: Stompede) -> None:
+    assert (await get(app, destination="nonsense")).status_code == 400
+    document = app.fastapi.openapi()
+    assert {"400", "401", "403", "404", "422"} <= document["paths"][PATH]["get"]["responses"].keys()

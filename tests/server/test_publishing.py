@@ -13,6 +13,7 @@ from stompede import BusError, SessionClosedError, Settings
 from stompede.bus import Bus, MemoryBus
 from stompede.messaging.destinations import Kind, Prefixes
 from stompede.messaging.errors_to_client import ErrorHandlers
+from stompede.messaging.problem import Problem
 from stompede.messaging.routing import Router
 from stompede.server.fanout.hub import Hub
 from stompede.server.fanout.publication import Publication
@@ -130,3 +131,23 @@ def test_a_loop_that_has_ended_is_none() -> None:
     with pytest.raises(SessionClosedError, match="does not run"):
         house.publisher.publish_threadsafe("/topic/a", "x")
     assert house.publisher.statistics() == PublisherStatistics(0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("destination", "hint"),
+    [
+        ("/topic/*", "without wildcards"),
+        ("/queue/a>", "without wildcards"),
+        ("/topic/a\nb", "control characters"),
+        ("/queue/" + "x" * 600, "max_destination_bytes"),
+        ("/topic/", "names nothing"),
+        ("/session/queue/x", "send_to_session"),
+        ("/elsewhere", "no topic and no queue"),
+    ],
+)
+async def test_no_message_goes_where_no_client_could_send_it(destination: str, hint: str) -> None:
+    house = House()
+    for _ in range(2):
+        with pytest.raises(Problem, match="invalid-destination") as refused:
+            house.publisher.publish(destination, 1)
+        assert hint in refused.value.detail

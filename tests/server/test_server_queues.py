@@ -227,6 +227,8 @@ async def test_what_the_server_says_of_a_message_its_sender_cannot_say(serve: Se
         "delivery-count": "9",
         "dead-letter-origin": "x",
         "dead-letter-reason": "x",
+        "recovered": "true",
+        "position": "x-1",
     }
     await client.send("SEND", {"destination": JOBS, **said, "own": "1"}, "soup")
     message = await client.message()

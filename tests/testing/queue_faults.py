@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from stompede.store import MemoryQueues, Queue
 from stompede.store.queues import Entry, Length, QueueStoreStatistics, Refused, Taken
 
@@ -167,6 +169,15 @@ class HoardingStore(Store):
             for queue, name in settled:
                 self.store.settle(queue, [name])
         return refused
+
+
+class TimidStore(Store):
+    """Lets nothing go where something is settled in the same step."""
+
+    def append(self, entries: Sequence[Entry[Any]], settled: Settled = (), *, now: float) -> Any:
+        if settled:
+            entries = [replace(one, limits=replace(one.limits, full="refuse")) for one in entries]
+        return super().append(entries, settled, now=now)
 
 
 class BottomlessStore(Store):

@@ -42,6 +42,7 @@ class TestLateStore(Suite):
         (faults.StrictStore, "what_goes_back_always_has_its_place"),
         (faults.HalfStore, "an_append_is_done_as_a_whole_or_not_at_all"),
         (faults.HoardingStore, "what_an_append_settles_makes_room_for_what_it_brings"),
+        (faults.TimidStore, "what_an_append_settles_makes_room_also_where_the_oldest_may_go"),
         (faults.CrampedStore, "queues_are_bounded_and_an_empty_one_takes_no_room"),
         (faults.DeafStore, "a_watched_queue_says_when_messages_wait"),
         (faults.MuteStore, "who_begins_to_watch_is_told_of_what_waits_already"),

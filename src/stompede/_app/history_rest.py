@@ -120,7 +120,11 @@ def _body(message: Message) -> tuple[Any, bool]:
     if kind in ("", "application/json") or kind.endswith("+json"):
         try:
             msgspec.json.decode(message.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (
+            msgspec.DecodeError,
+            UnicodeDecodeError,
+            RecursionError,
+        ):  # the last of what is nested too deeply
             pass
         else:
             return msgspec.Raw(message.body), False

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from fastapi import FastAPI
 
+from stompede._app.bounds import check_history, check_queue
 from stompede.errors import ConfigurationError, SessionClosedError
 from stompede.messaging._naming import describe
 from stompede.messaging.binding import BoundHandler, bind_handler
@@ -174,10 +175,7 @@ class Registrations:
     def _guarded(self, pattern: str, func: Callable[..., Any]) -> str:
         """What guards are looked up by; a pattern that no destination can match would let all pass."""
         if self.prefixes.classify(pattern) is Kind.UNKNOWN:
-            prefixes = self.prefixes
-            known = ", ".join(
-                (*prefixes.app, prefixes.topic, prefixes.queue, prefixes.session, prefixes.user)
-            )
+            known = ", ".join(self.prefixes.all)
             raise ConfigurationError(
                 f'guard {describe(func)}: pattern "{pattern}" names no destination; begin it with one of {known}'
             )
@@ -303,7 +301,7 @@ class Registrations:
         if queue is not None:
             self._take_queue(pattern, queue)
         if history is not None:
-            self._take_history(pattern, history)
+            check_history(f"app.destination({pattern!r})", history, self.prefixes.classify(pattern))
         if presence:
             self._take_presence(pattern)
         options = DestinationOptions(slow or Cut(), history, presence, queue or Queue())
@@ -311,26 +309,9 @@ class Registrations:
         if carries or description:
             self._catalogue.add_publication(pattern, tuple(carries), description=description)
 
-    def _take_history(self, pattern: str, history: History) -> None:
-        where = f"app.destination({pattern!r})"
-        if self.prefixes.classify(pattern) is not Kind.TOPIC:
-            raise ConfigurationError(
-                f"{where}: only topics have a history; a queue keeps its messages until they are taken"
-            )
-        if history.count < 1 or history.size_bytes < 1 or (history.age_s is not None and history.age_s <= 0):
-            raise ConfigurationError(f"{where}: {history} keeps nothing; each bound is more than 0")
-
     def _take_queue(self, pattern: str, queue: Queue) -> None:
-        dead = queue.dead_letters
-        if dead is not None and self.prefixes.classify(dead) is not Kind.QUEUE:
-            raise ConfigurationError(
-                f"app.destination({pattern!r}): dead_letters={dead!r} is no queue; begin it with {self.prefixes.queue}/"
-            )
-        if dead == pattern:
-            raise ConfigurationError(
-                f"app.destination({pattern!r}): dead_letters={dead!r} is the queue itself; its letters need one of "
-                "their own"
-            )
+        where = f"app.destination({pattern!r})"
+        check_queue(where, pattern, queue, self.prefixes, self.settings.max_destination_bytes)
         if self.prefixes.classify(pattern) is Kind.QUEUE:
             bounds = msgspec.to_builtins(queue)
             self._catalogue.add_queue(

@@ -80,8 +80,9 @@ def refusals(*codes: HTTPStatus) -> dict[int | str, dict[str, Any]]:
 DESTINATIONS: Final = "/api/v1/destinations"
 """Where the routes are that read a destination."""
 READING: Final = refusals(
-    HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
-)
+    HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)  # fmt: skip
 """How they may refuse."""
 Destination = Annotated[str, Query(description="For example `/topic/rooms/kitchen`.")]
 """Their parameter."""

@@ -58,7 +58,7 @@ class Prefixes:
         self.session = session
         self.user = user
         self.temp_queue = temp_queue
-        _check_prefixes((*self.app, topic, queue, session, user, temp_queue))
+        _check_prefixes(self.all)
         self._app_slash = tuple(f"{prefix}/" for prefix in self.app)
         self._others = (
             (f"{topic}/", Kind.TOPIC),
@@ -68,6 +68,11 @@ class Prefixes:
             (f"{temp_queue}/", Kind.TEMP),
         )
         self._queued = (f"{queue}/", f"{temp_queue}/")
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every prefix."""
+        return *self.app, self.topic, self.queue, self.temp_queue, self.session, self.user
 
     def is_queued(self, destination: str) -> bool:
         """Whether messages wait there until a consumer has acknowledged them."""
@@ -94,13 +99,17 @@ class Prefixes:
         return f"{self.topic}{destination[len(self.topic) + len('/presence') :]}"
 
     def classify(self, destination: str) -> Kind:
-        """Says what a destination is. A prefix alone, without a name behind it, is ``UNKNOWN``."""
+        """Says what a destination is. A prefix without a slash behind it is ``UNKNOWN``; see `is_nameless`, too."""
         if destination.startswith(self._app_slash):
             return Kind.APP
         for prefix, kind in self._others:
             if destination.startswith(prefix):
                 return kind
         return Kind.UNKNOWN
+
+    def is_nameless(self, destination: str) -> bool:
+        """Whether it is a prefix and slashes, with no name behind them."""
+        return not self.relative(destination).strip("/")
 
     def relative(self, destination: str) -> str:
         """Cuts the prefix off: ``/app/rooms/1/say`` becomes ``/rooms/1/say``; an unknown one stays."""

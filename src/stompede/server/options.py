@@ -7,6 +7,7 @@ from typing import Final, final
 
 import msgspec
 
+from stompede.errors import ConfigurationError
 from stompede.messaging.routing import Router
 from stompede.server.fanout.policies import Cut, SlowPolicy
 from stompede.store import History, Queue
@@ -21,7 +22,8 @@ class DestinationOptions(msgspec.Struct, frozen=True):
         slow: what a subscriber that reads too slowly meets.
         history: what is kept of its past; ``None``: nothing.
         presence: whether it is known who is subscribed.
-        queue: bounds of a queue; for topics without meaning.
+        queue: bounds of a queue; of a topic only its ``max_deliveries`` means something, to subscribers that
+            acknowledge.
     """
 
     slow: SlowPolicy = Cut()
@@ -40,6 +42,9 @@ class OptionsTable:
 
     Args:
         patterns: what the application said, by pattern.
+
+    Raises:
+        ConfigurationError: dead letters would go round in a circle.
     """
 
     __slots__ = ("_known", "_match", "_patterns")
@@ -48,6 +53,22 @@ class OptionsTable:
         self._patterns = patterns
         self._match: Callable[[str], tuple[DestinationOptions, object] | None] = patterns.match
         self._known: dict[str, DestinationOptions] = {}
+        self._check_dead_letters()
+
+    def _check_dead_letters(self) -> None:
+        """Follows letters to their end. A queue that is its own dead letters, as those of all queues are, is one."""
+        for _, options in self._patterns:
+            path: list[str] = []
+            letters = options.queue.dead_letters
+            while letters is not None and letters not in path:
+                path.append(letters)
+                following = self.of(letters).queue.dead_letters
+                letters = None if following == letters else following
+            if letters is not None:
+                circle = " to ".join((*path[path.index(letters) :], letters))
+                raise ConfigurationError(
+                    f"dead letters go from {circle}, and round again; give one of them no dead_letters of its own"
+                )
 
     def of(self, destination: str) -> DestinationOptions:
         """The options of a destination."""

@@ -297,9 +297,8 @@ def _as_taken(kept: _Kept[T], now: float) -> Taken[T]:
 def _can_hold(queue: _Waiting[T], count: int, size_bytes: int, limits: Queue) -> bool:
     """Whether so many more messages fit; where the oldest may go, whether they fit beside those that are taken."""
     held = len(queue.taken)
-    held_bytes = queue.size_bytes
+    held_bytes = queue.taken_bytes
     if limits.full == "refuse":
         held += len(queue)
-    elif count > 0:
-        held_bytes = queue.taken_bytes
+        held_bytes = queue.size_bytes
     return held + count <= limits.max_messages and held_bytes + size_bytes <= limits.max_bytes

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, final
+from typing import Any, Final, final
 
 import msgspec
 
@@ -16,6 +16,7 @@ from stompede.errors import BusError, SessionClosedError
 from stompede.messaging import codecs
 from stompede.messaging.destinations import Kind, Prefixes, check_destination
 from stompede.messaging.message import Message
+from stompede.messaging.patterns import holds_wildcard
 from stompede.messaging.problem import Problem
 from stompede.server.fanout.publication import Publication
 from stompede.server.fanout.user_channels import user_channel
@@ -25,6 +26,7 @@ from stompede.server.recovery.histories import Histories
 from stompede.server.settings import Settings
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], None]
+_REMEMBERED: Final = 4096
 
 
 class PublisherStatistics(msgspec.Struct, frozen=True, rename="camel"):
@@ -79,6 +81,7 @@ class Publisher:
         self._problems = problems
         self._spawn = spawn
         self._put = put
+        self._checked: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threadsafe: deque[tuple[str, Any]] = deque()
         self._threads = threading.Lock()  # so that the bound and its count hold whatever threads there are
@@ -115,6 +118,14 @@ class Publisher:
             Problem: ``invalid-destination``; ``queue-full``: the queue holds as much as it may.
             BusError: the bus did not take it.
         """
+        if destination not in self._checked:
+            self._check(destination)
+        body, own_type = codecs.encode(value)
+        self._published += 1
+        return self.publish_message(Message(destination, body, content_type or own_type, headers))
+
+    def _check(self, destination: str) -> None:
+        """Refuses what no message can go to, as for a SEND; good names are remembered, some thousand of them."""
         kind = self._prefixes.classify(destination)
         if kind is not Kind.TOPIC and kind is not Kind.QUEUE and kind is not Kind.TEMP:
             raise Problem(
@@ -123,9 +134,17 @@ class Publisher:
                 f"or {self._prefixes.queue}/..., "
                 "and use send_to_user or send_to_session for user destinations",
             )
-        body, own_type = codecs.encode(value)
-        self._published += 1
-        return self.publish_message(Message(destination, body, content_type or own_type, headers))
+        check_destination(destination, max_length=self._settings.max_destination_bytes)
+        if self._prefixes.is_nameless(destination):
+            raise Problem("invalid-destination", f"{destination} names nothing: a name follows the prefix")
+        if holds_wildcard(destination):
+            raise Problem(
+                "invalid-destination",
+                f"{destination}: a message goes to one destination, without wildcards (* > #)",
+            )
+        if len(self._checked) >= _REMEMBERED:
+            self._checked.clear()
+        self._checked.add(destination)
 
     def publish_message(self, message: Message) -> Awaitable[None] | None:
         """Publishes a message as it is."""

@@ -237,6 +237,17 @@ class QueueStoreContract(ABC):
             assert await known(store.append(other, [(JOBS, two.id)], now=self.now)) is None
             assert self.numbers(await self.take(store, queue="b")) == [3]
 
+    async def test_what_an_append_settles_makes_room_also_where_the_oldest_may_go(self) -> None:
+        async with self.store() as store:
+            limits = Queue(max_bytes=100, full="drop-oldest")
+            await self.put(store, 1, size_bytes=20, limits=limits)
+            (one,) = await self.take(store)
+            await self.put(store, 2, size_bytes=60, limits=limits)
+            entry = self.entries([3], size_bytes=50, limits=limits)  # beside the second one it has no room
+            assert await known(store.append(entry, [(JOBS, one.id)], now=self.now)) is None
+            assert self.numbers(await self.take(store)) == [3]
+            assert store.statistics().dropped == 1
+
     async def test_a_cancelled_append_has_taken_effect_or_not_but_never_by_half(self) -> None:
         async with self.store() as store:
             outcome = store.append(self.entries(range(3)), now=self.now)

@@ -131,6 +131,8 @@ PROTOCOL_HEADERS: Final = frozenset(
         "delivery-count",
         "dead-letter-origin",
         "dead-letter-reason",
+        "recovered",
+        "position",
     }
 )
 """Headers of a SEND that mean something to the server, or that the server sets on the MESSAGE itself; they
