@@ -46,7 +46,17 @@ def test_a_wildcard_beside_all_guards_is_open():
     assert gate(Guards(), "/topic/>") is None
 
 
-@pytest.mark.parametrize("text", ["/topic/rooms/*", "/topic/rooms/**", "/topic/*/kitchen", "/topic/>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/topic/rooms/*",
+        "/topic/rooms/**",
+        "/topic/*/kitchen",
+        "/topic/>",
+        "/topic/**/kitchen",
+        "/topic/#/rooms/*",
+    ],
+)
 def test_a_wildcard_that_would_bring_guarded_destinations_is_refused_and_told_which(text):
     guards = Guards()
     guards.add("/topic/rooms/{room}", yes)

@@ -12,14 +12,15 @@ from stompede.messaging.wildcards import Wildcard, WildcardTrie
 
 PREFIX = "/topic"
 LETTERS = ("", "a", "b")
-RESTS = ("#", "**", ">")
+MANY = ("#", "**")
+RESTS = (*MANY, ">")
 
 
 def meant(text: str, destination: str) -> bool:
     """The rules, level by level."""
     name, there = text.removeprefix("/topic/"), destination.removeprefix("/topic/")
     if "/" not in name and "/" in there:
-        return name in RESTS
+        return all(level in RESTS for level in name.split("."))
     separator = "/" if "/" in name else "."
     return follows(name.split(separator), there.split(separator))
 
@@ -29,8 +30,8 @@ def follows(levels: list[str], parts: list[str]) -> bool:
         return not parts
     if levels[0] == ">":
         return len(parts) > 0
-    if levels[0] in ("#", "**"):
-        return True
+    if levels[0] in MANY:
+        return any(follows(levels[1:], parts[taken:]) for taken in range(len(parts) + 1))
     if not parts:
         return False
     return (levels[0] == parts[0] or (levels[0] == "*" and parts[0] != "")) and follows(levels[1:], parts[1:])
@@ -87,6 +88,11 @@ def destinations(pattern: Pattern) -> list[str]:
         ("rooms/**", ["rooms", "rooms/1", "rooms/1/2"], ["rooms.1", "room"]),
         ("rooms/*/seats/**", ["rooms/1/seats", "rooms/1/seats/2/3"], ["rooms/seats", "rooms/1/chairs"]),
         ("*", ["a", "stocks"], ["a.b", "a/b"]),
+        ("#.bid", ["bid", "ibm.bid", "stocks.ibm.bid"], ["bid.x", "stocks.ibm", "stocks/bid"]),
+        ("a.#.z", ["a.z", "a.b.z", "a.z.z", "a.b..z"], ["a", "z", "a.z.b", "a/z", "b.a.z"]),
+        ("rooms/**/seats/*", ["rooms/seats/1", "rooms/1/2/seats/3"], ["rooms/1/seats", "rooms/seats/1/2"]),
+        ("#.a.#", ["a", "x.a.y", "a.a"], ["x.y", "x/a"]),
+        ("**/x/>", ["x/1", "a/x/1/2"], ["x", "a/x", "x.1"]),
         (">", ["a", "a.b", "a/b", "a/b.c/d"], []),
         ("#", ["a", "a.b", "a/b"], []),
         ("**", ["a", "a.b", "a/b"], []),
@@ -109,8 +115,7 @@ def test_every_destination_of_a_small_world_matches_as_the_rules_say(text):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("/topic/#.ibm", "`#` stands for all levels that follow"),
-        ("/topic/a/**/b", "`**` stands for all levels that follow"),
+        ("/topic/>/b", "`>` stands for all levels that follow"),
         ("/topic/a.>.b", "`>` stands for all levels that follow"),
         ("/topic/stocks.i*", "a whole level between dots, and `i*` is a part of one"),
         ("/topic/rooms/a.*", "a whole level between slashes, and `a.*` is a part of one"),
@@ -154,6 +159,53 @@ def test_a_wildcard_overlaps_a_pattern_exactly_where_a_destination_matches_both(
         assert all(overlap.values())
 
 
+@given(
+    st.lists(st.sampled_from(("a", "b", "*", *MANY)), min_size=2, max_size=8),
+    st.lists(st.sampled_from(LETTERS), min_size=1, max_size=9),
+    st.sampled_from("./"),
+)
+def test_any_number_of_levels_stands_in_any_place(levels, parts, separator):
+    text, destination = f"/topic/{separator.join(levels)}", f"/topic/{separator.join(parts)}"
+    if not readable(text):
+        return
+    wildcard = Wildcard.parse(text, PREFIX)
+    trie = WildcardTrie(PREFIX)
+    trie.insert(wildcard, text)
+    assert wildcard.matches(destination) == meant(text, destination)
+    assert trie.matching(destination) == [text] * meant(text, destination)
+    assert not meant(text, destination) or destination.startswith(wildcard.literal)
+    trie.remove(wildcard)
+    assert not trie._dots
+    assert not trie._slashes
+
+
+@given(
+    st.lists(st.sampled_from(("a", "b", "*", *MANY)), min_size=2, max_size=5),
+    st.lists(st.sampled_from(("a", "b", "{}")), min_size=2, max_size=3),
+)
+def test_a_guard_is_never_shown_less_than_the_wildcard_brings(levels, segments):
+    text = f"/topic/{'/'.join(levels)}"
+    pattern = Pattern.parse(
+        "/topic/" + "/".join(f"{{v{number}}}" if one == "{}" else one for number, one in enumerate(segments))
+    )
+    shown = Wildcard.parse(text, PREFIX).overlap(pattern)
+    for destination in destinations(pattern):
+        if meant(text, destination):
+            assert shown is not None
+            for name, value in pattern.match(destination).items():
+                assert shown[name] in ("*", *MANY, value)
+
+
+def test_a_wildcard_that_matches_in_very_many_ways_is_followed_in_all_of_them_at_once():
+    wildcard = Wildcard.parse("/topic/" + ".".join(("#", "a") * 15), PREFIX)
+    trie = WildcardTrie(PREFIX)
+    trie.insert(wildcard, 1)
+    for last, found in (("a", [1]), ("b", [])):
+        destination = "/topic/" + ".".join([*"a" * 300, last])
+        assert wildcard.matches(destination) == bool(found)
+        assert trie.matching(destination) == found
+
+
 def test_an_overlap_shows_what_the_wildcard_has_in_the_place_of_a_variable():
     def shown(text, path):
         return Wildcard.parse(text, PREFIX).overlap(Pattern.parse(path))
@@ -161,6 +213,12 @@ def test_an_overlap_shows_what_the_wildcard_has_in_the_place_of_a_variable():
     assert shown("/topic/rooms/*", "/topic/rooms/{room}") == {"room": "*"}
     assert shown("/topic/rooms/**", "/topic/rooms/{room}/{seat}") == {"room": "**", "seat": "**"}
     assert shown("/topic/*/2", "/topic/{room}/{seat}") == {"room": "*", "seat": "2"}
+    assert shown("/topic/**/2", "/topic/{room}/{seat}") == {"room": "**", "seat": "2"}
+    assert shown("/topic/**/2/#", "/topic/{room}/{seat}") == {"room": "**", "seat": "**"}
+    assert shown("/topic/#/public/**", "/topic/{room}") == {"room": "public"}
+    assert shown("/topic/**/a/b/**", "/topic/{x}/{y}/{z}") == {"x": "**", "y": "**", "z": "**"}
+    assert shown("/topic/a.#.z", "/topic/{name}") == {"name": "a.#.z"}
+    assert shown("/topic/a.#.z", "/topic/a.b.c") is None
     assert shown("/topic/stocks.*", "/topic/{name}") == {"name": "stocks.*"}
     assert shown("/topic/>", "/topic/rooms/{room}") == {"room": ">"}
     assert shown("/topic/stocks.*", "/topic/stocks.ibm") == {}

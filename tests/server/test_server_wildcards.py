@@ -67,13 +67,20 @@ async def test_a_client_of_1_0_subscribes_without_an_id(serve: Serve) -> None:
 async def test_wildcards_of_all_three_families_live_side_by_side(serve: Serve) -> None:
     served = await serve()
     client = await served.client()
-    wildcards = ("/topic/stocks.#", "/topic/stocks.>", "/topic/rooms/**", "/topic/rooms/*")
+    wildcards = (
+        "/topic/stocks.#",
+        "/topic/stocks.>",
+        "/topic/rooms/**",
+        "/topic/rooms/*",
+        "/topic/#.ibm",
+        "/topic/**/2",
+    )
     for wildcard in wildcards:
         await client.subscribe(wildcard, wildcard)
     brought = {wildcard: [] for wildcard in wildcards}  # type: dict[str, list[str]]
     for name in ("stocks", "stocks.ibm", "rooms", "rooms/1", "rooms/1/2"):
         await served.app.publish(f"/topic/{name}", name)
-    for _ in range(7):
+    for _ in range(9):
         message = await client.message()
         brought[message.headers["subscription"]].append(message.text)
     assert brought == {
@@ -81,14 +88,18 @@ async def test_wildcards_of_all_three_families_live_side_by_side(serve: Serve) -
         "/topic/stocks.>": ["stocks.ibm"],
         "/topic/rooms/**": ["rooms", "rooms/1", "rooms/1/2"],
         "/topic/rooms/*": ["rooms/1"],
+        "/topic/#.ibm": ["stocks.ibm"],
+        "/topic/**/2": ["rooms/1/2"],
     }
-    assert served.node.bus.statistics().channels == 4  # what each of them begins with
+    assert (
+        served.node.bus.statistics().channels == 5
+    )  # what each of them begins with; the last two with all topics
 
 
 @pytest.mark.parametrize(
     ("destination", "code", "sentence"),
     [
-        ("/topic/a.#.b", "invalid-destination", "can only be the last one"),
+        ("/topic/a.>.b", "invalid-destination", "can only be the last one"),
         ("/topic/stocks.i*", "invalid-destination", "a whole level between dots"),
         ("/queue/jobs.*", "invalid-destination", "a queue has one name"),
     ],

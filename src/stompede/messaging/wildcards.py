@@ -7,14 +7,18 @@ between dots; of the wildcards without a slash only those that mean everything, 
 
 =========== ==========================================================================
 ``*``       exactly one level, which is not empty
-``#  **``   all that follows, nothing too: RabbitMQ's and Spring's rest, only at the end
+``#  **``   any number of levels, none too: RabbitMQ's and Spring's, wherever they stand
 ``>``       all that follows, at least one level: ActiveMQ's rest, only at the end
 =========== ==========================================================================
+
+In the middle any number of levels means that a name may match in several ways. They are followed all at once, level by
+level, never one after the other: so the work is bounded by the levels of both, whatever a client writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Final, Generic, TypeVar, final
 
 from stompede.messaging.patterns import Pattern, holds_wildcard
@@ -27,7 +31,8 @@ MAX_LEVELS: Final = 32
 
 _ONE: Final = "*"
 _AT_LEAST_ONE: Final = ">"
-_RESTS: Final = ("#", "**", _AT_LEAST_ONE)
+_MANY: Final = ("#", "**")
+_RESTS: Final = (*_MANY, _AT_LEAST_ONE)
 
 
 @final
@@ -39,7 +44,7 @@ class Wildcard:
         literal: what every destination that it matches begins with.
     """
 
-    __slots__ = ("_levels", "_prefix", "_rest", "_slashes", "literal", "text")
+    __slots__ = ("_levels", "_many", "_prefix", "_rest", "_slashes", "literal", "text")
 
     text: Final[str]
     literal: Final[str]
@@ -50,6 +55,7 @@ class Wildcard:
         self.text = text
         self._prefix = prefix
         self._levels = tuple(levels)
+        self._many = any(level in _MANY for level in levels)
         self._rest = rest
         self._slashes = slashes
         self.literal = self._common_beginning()
@@ -72,28 +78,27 @@ class Wildcard:
             raise Problem("invalid-destination", f"{text}: a wildcard may have {MAX_LEVELS} levels")
         rest = levels.pop() if levels[-1] in _RESTS else None
         for level in levels:
-            if level in _RESTS:
+            if level == _AT_LEAST_ONE:
                 raise Problem(
                     "invalid-destination",
                     f"{text}: `{level}` stands for all levels that follow, so it can only be the last one; "
-                    "write `*` for one level",
+                    "write `*` for one level, `#` for any number of them",
                 )
-            if level != _ONE and holds_wildcard(level):
+            if level not in (_ONE, *_MANY) and holds_wildcard(level):
                 raise Problem(
                     "invalid-destination",
                     f"{text}: a wildcard stands for a whole level between {'slashes' if slashes else 'dots'}, and "
                     f"`{level}` is a part of one",
                 )
-        return cls(text, prefix, levels, rest, slashes)
+        return cls(text, prefix, _simplest(levels, rest), rest, slashes)
 
     def _common_beginning(self) -> str:
         separator = "/" if self._slashes else "."
-        literals = self._levels[: self._levels.index(_ONE)] if _ONE in self._levels else self._levels
+        literals = list(takewhile(lambda level: level not in (_ONE, *_MANY), self._levels))
         beginning = f"{self._prefix}/{separator.join(literals)}"
-        optional = self._rest is not None and self._rest != _AT_LEAST_ONE
-        if not literals or (optional and len(literals) == len(self._levels)):
-            return beginning
-        return beginning + separator
+        further = any(level not in _MANY for level in self._levels[len(literals) :])
+        # Without a further level that must be there, a name may end here.
+        return beginning + separator if literals and (further or self._rest == _AT_LEAST_ONE) else beginning
 
     def matches(self, destination: str) -> bool:
         """Whether a destination, which holds no wildcard itself, is one of those that are meant."""
@@ -107,6 +112,8 @@ class Wildcard:
         return self._match(name.split("."))
 
     def _match(self, parts: Sequence[str]) -> bool:
+        if self._many:
+            return _reach(self._all_levels(), parts)[-1][-1]
         missing = len(parts) - len(self._levels)
         if missing < (self._rest == _AT_LEAST_ONE) or (missing > 0 and self._rest is None):
             return False
@@ -126,6 +133,8 @@ class Wildcard:
         prefix = self._prefix[1:].split("/")
         name = self.text[len(self._prefix) + 1 :]
         segments = pattern.segments
+        if self._many and self._slashes:
+            return _overlap_of_many([*prefix, *self._all_levels()], pattern)
         if self._slashes:
             head, least = [*prefix, *self._levels], self._rest == _AT_LEAST_ONE
         elif self._levels:
@@ -147,6 +156,9 @@ class Wildcard:
         values += [self._rest or "" for segment in segments[len(head) :] if segment is None]
         return dict(zip(pattern.variables, values, strict=True))
 
+    def _all_levels(self) -> list[str]:
+        return [*self._levels, *([] if self._rest is None else [self._rest])]
+
     def __repr__(self) -> str:
         return f"Wildcard({self.text!r})"
 
@@ -155,12 +167,78 @@ class Wildcard:
         return self._slashes, self._levels, self._rest
 
 
-class _Node(Generic[T]):
-    __slots__ = ("at_least_one", "exact", "literals", "one", "rest")
+def _simplest(levels: Sequence[str], rest: str | None) -> list[str]:
+    """Levels without those that change nothing: any number of them beside another any number, or before the rest."""
+    needed: list[str] = []
+    for level in levels:
+        if level not in _MANY or not needed or needed[-1] not in _MANY:
+            needed.append(level)
+    if rest is not None and needed and needed[-1] in _MANY:
+        needed.pop()
+    return needed
 
-    def __init__(self) -> None:
+
+def _falls_on(level: str, part: str | None) -> bool:
+    """Whether one level stands for a part of a name; ``None`` is any that is not empty."""
+    if part is None or level == _ONE:
+        return bool(level if part is None else part)
+    return level == part
+
+
+def _reach(levels: Sequence[str], parts: Sequence[str | None]) -> list[list[bool]]:
+    """How far levels reach: ``[j][i]`` says whether the first i of them can stand for the first j parts."""
+    row = [True]
+    for level in levels:
+        row.append(row[-1] and level in _MANY)
+    rows = [row]
+    for part in parts:
+        last, row = row, [False]
+        for number, level in enumerate(levels):
+            if level in _MANY:
+                row.append(row[number] or last[number + 1])
+            elif level == _AT_LEAST_ONE:
+                row.append(last[number] or last[number + 1])
+            else:
+                row.append(last[number] and _falls_on(level, part))
+        rows.append(row)
+    return rows
+
+
+def _overlap_of_many(levels: Sequence[str], pattern: Pattern) -> dict[str, str] | None:
+    """`Wildcard.overlap` where levels may fall on the segments in several ways. A variable that is something else in
+    each of them is any number of levels: so a guard is never asked for less than the wildcard brings.
+    """
+    segments = pattern.segments
+    before = _reach(levels, segments)
+    if not before[-1][-1]:
+        return None
+    after = [row[::-1] for row in _reach(levels[::-1], segments[::-1])][::-1]
+
+    def can_be(number: int, place: int) -> bool:
+        if levels[number] in _RESTS:
+            return any(row[number] for row in before[: place + 1]) and any(
+                row[number + 1] for row in after[place + 1 :]
+            )
+        return _falls_on(levels[number], None) and before[place][number] and after[place + 1][number + 1]
+
+    any_number = next(level for level in levels if level in _MANY)
+    values = []
+    for place, segment in enumerate(segments):
+        if segment is None:
+            found = {level for number, level in enumerate(levels) if can_be(number, place)}
+            values.append(found.pop() if len(found) == 1 else any_number)
+    return dict(zip(pattern.variables, values, strict=True))
+
+
+class _Node(Generic[T]):
+    __slots__ = ("at_least_one", "exact", "literals", "loops", "many", "one", "rest")
+
+    def __init__(self, *, loops: bool = False) -> None:
         self.literals: dict[str, _Node[T]] = {}
         self.one: _Node[T] | None = None
+        self.many: _Node[T] | None = None
+        # Whether it stands behind any number of levels: then it stays where it is, whatever level comes.
+        self.loops = loops
         # Values under the text of their wildcard: `#` and `**` mean the same, and may both be there.
         self.exact: dict[str, T] = {}
         self.rest: dict[str, T] = {}
@@ -172,6 +250,10 @@ class _Node(Generic[T]):
         return self.at_least_one if rest == _AT_LEAST_ONE else self.rest
 
     def child(self, level: str) -> _Node[T]:
+        if level in _MANY:
+            if self.many is None:
+                self.many = _Node(loops=True)
+            return self.many
         if level != _ONE:
             return self.literals.setdefault(level, _Node())
         if self.one is None:
@@ -179,13 +261,16 @@ class _Node(Generic[T]):
         return self.one
 
     def drop_child(self, level: str) -> None:
-        if level == _ONE:
+        if level in _MANY:
+            self.many = None
+        elif level == _ONE:
             self.one = None
         else:
             del self.literals[level]
 
     def __bool__(self) -> bool:
-        return bool(self.literals or self.one is not None or self.exact or self.rest or self.at_least_one)
+        children = self.literals or self.one is not None or self.many is not None
+        return bool(children or self.exact or self.rest or self.at_least_one)
 
 
 @final
@@ -242,21 +327,33 @@ class WildcardTrie(Generic[T]):
 
 
 def _matching(root: _Node[T], levels: Sequence[str]) -> list[T]:
-    found: list[T] = []
-    nodes = [root]
+    found: dict[str, T] = {}  # by their texts: any number of levels may reach a node more than once
+    nodes = _with_none_of_many([root])
     for level in levels:
-        further: list[_Node[T]] = []
+        further: dict[_Node[T], None] = {}
         for node in nodes:
-            found += node.rest.values()
-            found += node.at_least_one.values()
+            found.update(node.rest)
+            found.update(node.at_least_one)
             if (literal := node.literals.get(level)) is not None:
-                further.append(literal)
+                further[literal] = None
             if node.one is not None and level:
-                further.append(node.one)
-        nodes = further
+                further[node.one] = None
+            if node.loops:
+                further[node] = None
+        nodes = _with_none_of_many(further)
         if not nodes:
-            return found
-    for node in nodes:
-        found += node.exact.values()
-        found += node.rest.values()
-    return found
+            break
+    else:
+        for node in nodes:
+            found.update(node.exact)
+            found.update(node.rest)
+    return list(found.values())
+
+
+def _with_none_of_many(nodes: Iterable[_Node[T]]) -> list[_Node[T]]:
+    """Nodes, and those behind them that are reached where any number of levels is none."""
+    reached = dict.fromkeys(nodes)
+    for node in list(reached):
+        if node.many is not None:  # never two of them, one behind the other
+            reached[node.many] = None
+    return list(reached)
