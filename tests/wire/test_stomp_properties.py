@@ -210,6 +210,8 @@ def test_template_writes_what_the_slow_way_writes(
     message = Message("/a:b\\c", body, kind, data.draw(headers(version)))
     template = MessageTemplate(version, subscription, message.destination)
     assert template.encode("m-1", message) == encode_message(version, "m-1", message, subscription, None)
+    acked = template.encode("m-1", message, "a-1")
+    assert acked == encode_message(version, "m-1", message, subscription, "a-1")
 
 
 @given(data=st.data(), version=VERSIONS, body=BODIES)

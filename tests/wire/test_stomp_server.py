@@ -265,6 +265,34 @@ def test_ack_and_nack_name_what_they_acknowledge(
         assert (found.id, found.subscription) == (named, subscription)
 
 
+PLAIN = b"ACK\nid:1-1\n\n\0"
+ANOTHER = b"ACK\nid:1-2\nreceipt:r\n\n\0"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        PLAIN,
+        PLAIN + b"\n",
+        PLAIN + PLAIN,
+        PLAIN + b"\n" + PLAIN,
+        PLAIN + ANOTHER + PLAIN,
+        b"\n" + PLAIN + PLAIN[:5],
+    ],
+)
+def test_an_ack_that_is_there_as_a_whole_is_read_as_one_that_comes_in_parts(data: bytes):
+    found = events(server(), data)
+    assert [each.id for each in found if isinstance(each, Ack)][:1] == ["1-1"]
+    assert found == events(server(), *(data[at : at + 1] for at in range(len(data))))
+
+
+def test_an_ack_keeps_within_the_limits_of_a_head():
+    assert (
+        violation(server(limits=Limits(max_header_line_bytes=60)), b"ACK\nid:" + b"1" * 64 + b"\n\n\0").code
+        == "limit"
+    )
+
+
 @pytest.mark.parametrize(("command", "kind"), [("BEGIN", Begin), ("COMMIT", Commit), ("ABORT", Abort)])
 def test_transactions_are_named(command: str, kind: type):
     found = event(server(), f"{command}\ntransaction:t1\nreceipt:r\n\n\0".encode())

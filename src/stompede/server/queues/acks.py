@@ -99,13 +99,15 @@ class Consumer(ABC):
                 message.destination, message.body, message.content_type, {**message.headers, **again}
             )
         if self._acks:
-            self._given = given = self._given + 1
+            self._given = number = self._given + 1
             if self._names:
-                key = ack = f"{self.number}-{given}"
-            self.unacked[key] = Delivered(key, message_id, message, deliveries, given)
-        frame = session.wire.send_message(
-            said, message_id=message_id, subscription=subscription.id if subscription.id_given else None, ack=ack
-        )  # fmt: skip
+                key = ack = f"{self.number}-{number}"
+            self.unacked[key] = Delivered(key, message_id, message, deliveries, number)
+        if said.destination == subscription.destination:
+            frame = subscription.template(session).encode(message_id, said, ack)
+        else:
+            given = subscription.id if subscription.id_given else None
+            frame = session.wire.send_message(said, message_id=message_id, subscription=given, ack=ack)
         session.write_frame(frame, is_text(message.body))
         return self._acks
 

@@ -8,6 +8,7 @@ octets, and the reader need not search.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Protocol, final
 
 import msgspec
@@ -130,32 +131,32 @@ class MessageTemplate:
         destination: of all messages that are encoded.
     """
 
-    __slots__ = ("_destination", "_start", "_version")
+    __slots__ = ("_destination", "_named", "_start", "_version")
 
     def __init__(self, version: Version, subscription: str | None, destination: str) -> None:
         self._version = version
         named = "" if subscription is None else f"subscription:{escape(version, subscription)}\n"
-        self._start = f"MESSAGE\n{named}message-id:"
+        self._named = f"MESSAGE\n{named}"
+        self._start = f"{self._named}message-id:"
         self._destination = f"\ndestination:{escape(version, destination)}\n"
 
-    def encode(self, message_id: str, message: Publishable) -> bytes:
+    def encode(self, message_id: str, message: Publishable, ack: str | None = None) -> bytes:
         """A whole MESSAGE.
 
         Args:
             message_id: unique id of the message; without a character that any version escapes.
             message: what to deliver.
+            ack: what the client acknowledges it by, where it must (1.2); without such a character, too.
         """
         body = message.body
         version = self._version
+        start = self._start if ack is None else f"{self._named}ack:{ack}\nmessage-id:"
         content_type = message.content_type
         if content_type is None:
-            head = f"{self._start}{message_id}{self._destination}content-length:{len(body)}\n"
+            head = f"{start}{message_id}{self._destination}content-length:{len(body)}\n"
         else:
             typed = escape(version, content_type)
-            head = (
-                f"{self._start}{message_id}{self._destination}content-type:{typed}\n"
-                f"content-length:{len(body)}\n"
-            )
+            head = f"{start}{message_id}{self._destination}content-type:{typed}\ncontent-length:{len(body)}\n"
         if message.headers:
             head += _further(version, message.headers)
         return b"%b\n%b\0" % (head.encode(), body)
@@ -206,10 +207,17 @@ def _further(version: Version, headers: Mapping[str, str]) -> str:
     """The lines of the sender's headers, but for those that would be one of our own, or none, to who reads them."""
     lines = []
     for name, value in headers.items():
-        read = name_read(version, name)
-        if read and read not in _OWN:
-            lines.append(f"{_name(version, name)}:{escape(version, value)}\n")
+        written = _further_name(version, name)
+        if written:
+            lines.append(f"{written}:{escape(version, value)}\n")
     return "".join(lines)
+
+
+@lru_cache(maxsize=256)  # senders use few names
+def _further_name(version: Version, name: str) -> str:
+    """A name of a sender's header as it is written; empty for one that is left out."""
+    read = name_read(version, name)
+    return _name(version, name) if read and read not in _OWN else ""
 
 
 def name_read(version: Version | None, name: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, final
 
 from stompede._types import NO_HEADERS
@@ -34,6 +36,8 @@ from stompede.wire.stomp.template import Template, Templates
 from stompede.wire.stomp.versions import ALL_VERSIONS, Version, choose_version, names, parse_offer
 
 _LF: Final = 10
+# There is one for each message of a queue, and nearly all look like this; STOMP 1.2.
+_plain_ack: Final = re.compile(rb"ACK\nid:([0-9A-Za-z-]{1,64})\n\n\0\n?").match
 _NOTHING: Final[dict[bytes, Head]] = {}
 _NO_HEAD: Final = Head("", NO_HEADERS, b"", None, None, None, None, None, None, None, NO_HEADERS)
 
@@ -141,10 +145,34 @@ class ServerSession(Endpoint):
             self.forget()
             return None
         try:
+            if (
+                self.version is Version.V1_2
+                and self._gathered is None
+                and (ack := self._plain_ack()) is not None
+            ):
+                return ack
             frame = self.next_frame()
             return None if frame is None else _MAKE[frame[0].command](self, *frame)
         except FrameRefusedError as refused:
             return self._violated(refused)
+
+    def _plain_ack(self) -> Ack | None:
+        """What the long way makes of an ACK that is there as a whole and has nothing but an id; ``None`` for others."""
+        found = _plain_ack(self._data, self._pos)
+        if found is None:
+            return None
+        end = found.end()
+        if end - self._pos > min(self._limits.max_header_line_bytes, self._limits.max_header_block_bytes):
+            return None
+        if end < len(self._data):
+            self._pos = end
+        else:
+            self.forget()
+        name = found[1].decode()
+        raw = found[0][: found[0].index(b"\0")]
+        headers = MappingProxyType({"id": name})
+        head = Head("ACK", headers, raw, None, None, None, None, None, None, None, headers)
+        return Ack(head, name, None)
 
     def _violated(self, refused: FrameRefusedError) -> Violation:
         headers = NO_HEADERS if refused.supported is None else {"version": refused.supported}
