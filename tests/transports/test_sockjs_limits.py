@@ -71,6 +71,51 @@ async def test_a_body_that_stops_coming_is_given_up(served: Served) -> None:
     waiting.close()
 
 
+async def one_byte(url: str) -> Exchange:
+    """Begins a request that brings messages, and goes no further."""
+    exchange = await Exchange.open(url)
+    head = f"POST {urlsplit(url).path}/xhr_send HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n["
+    exchange.writer.write(head.encode())
+    return exchange
+
+
+async def test_a_body_that_trickles_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stompede.transports.sockjs.http.BODY_TIMEOUT_S", 0.2)
+    async with serving(make_app()) as served:
+        url = session_url(served.http + "/stomp")
+        await fetch(url + "/xhr", "POST")
+        slow = await one_byte(url)
+        assert await slow.head() == 408
+        slow.close()
+
+
+async def test_requests_end_with_their_session() -> None:
+    async with serving(make_app(sockjs_disconnect_delay_s=1)) as served:
+        url = session_url(served.http + "/stomp")
+        await fetch(url + "/xhr", "POST")
+        [session] = service_of(served).sessions.values()
+        slow = await one_byte(url)
+        await until(lambda: session.posts == 1)
+        behind = asyncio.create_task(fetch(url + "/xhr_send", "POST", '["\\n"]'))
+        assert (await behind).status == 404
+        assert await slow.head() == 408
+        slow.close()
+        assert service_of(served).statistics().sessions == 0
+
+
+async def test_sessions_that_begin_and_do_not_go_on_keep_nobody_out() -> None:
+    async with serving(make_app(max_handshakes=8)) as served:
+        there = await SockJsStomp(served.http + "/stomp", "xhr").open()
+        await there.connect()
+        for _ in range(20):
+            assert (await fetch(session_url(served.http + "/stomp") + "/xhr", "POST")).status == 200
+        figures = service_of(served).statistics()
+        assert (figures.sessions, figures.crowded_out) == (1 + 2, 18)
+        assert "stompede_sockjs_crowded_out_total" in (await fetch(served.http + "/metrics")).text
+        await (await served.client()).subscribe("/topic/a")
+        assert there.session in served.node.sessions
+
+
 async def test_a_message_beyond_its_limit_ends_the_session() -> None:
     async with serving(make_app(max_message_bytes=1000)) as served:
         url = session_url(served.http + "/stomp")

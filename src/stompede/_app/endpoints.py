@@ -17,6 +17,7 @@ def endpoints_of(settings: Settings, acceptor: Acceptor, rules: Rules) -> Endpoi
         max_post_bytes=settings.sockjs_max_post_bytes,
         max_message_bytes=settings.max_message_bytes,
         max_posts=settings.sockjs_max_posts,
+        max_openings=max(1, settings.max_handshakes // 4),
         cookie=settings.sockjs_cookie,
         client_url=settings.sockjs_client_url,
     )

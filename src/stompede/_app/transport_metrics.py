@@ -22,6 +22,19 @@ _SOCKJS: Final[tuple[tuple[str, str, Callable[[SockJsStatistics], int]], ...]] =
     ("stompede_sockjs_websockets", "SockJS sessions over WebSocket, by endpoint.", lambda s: s.websockets),
 )
 
+_SOCKJS_COUNTERS: Final[tuple[tuple[str, str, Callable[[SockJsStatistics], int]], ...]] = (
+    (
+        "stompede_sockjs_posts_refused",
+        "Requests refused because sockjs_max_posts of their session were there already.",
+        lambda s: s.posts_refused,
+    ),
+    (
+        "stompede_sockjs_crowded_out",
+        "Sessions that began, went no further and ended for newer ones, a quarter of max_handshakes being there.",
+        lambda s: s.crowded_out,
+    ),
+)
+
 _COMPRESSION: Final[tuple[tuple[str, str, Callable[[CompressionStatistics], int]], ...]] = (
     (
         "stompede_compression_connections",
@@ -87,14 +100,11 @@ class TransportCollector(Collector):
             for path, statistics in endpoints:
                 family.add_metric([path], figure(statistics))
             yield family
-        refused = CounterMetricFamily(
-            "stompede_sockjs_posts_refused",
-            "Requests refused because sockjs_max_posts of their session were there already.",
-            labels=["endpoint"],
-        )
-        for path, statistics in endpoints:
-            refused.add_metric([path], statistics.posts_refused)
-        yield refused
+        for name, meaning, figure in _SOCKJS_COUNTERS:
+            counter = CounterMetricFamily(name, meaning, labels=["endpoint"])
+            for path, statistics in endpoints:
+                counter.add_metric([path], figure(statistics))
+            yield counter
         compression = self._compressing.statistics()
         for name, meaning, count in _COMPRESSION:
             yield CounterMetricFamily(name, meaning, value=count(compression))

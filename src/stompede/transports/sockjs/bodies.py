@@ -15,6 +15,10 @@ _MAX_DIGITS: Final = 18
 _PART_TIMEOUT_S: Final = 30.0
 
 
+BODY_TIMEOUT_S: Final = 60.0
+"""A whole body takes no longer. The largest that the settings allow by default comes with 140 kbit/s in that time."""
+
+
 class BodyTooLarge(Exception):  # noqa: N818 - an expected outcome
     """A body, or a message in it, goes beyond a limit; ``str()`` names it."""
 

@@ -5,6 +5,7 @@ Status codes, bodies and headers are those that the suite sockjs-protocol 0.3.3 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
@@ -19,7 +20,7 @@ import msgspec
 
 from stompede.transports.asgi import Receive, Scope, Send
 from stompede.transports.handshake import HandshakeRefused, admit
-from stompede.transports.sockjs.bodies import BodyTooLarge, BodyTooSlow, read_messages
+from stompede.transports.sockjs.bodies import BODY_TIMEOUT_S, BodyTooLarge, BodyTooSlow, read_messages
 from stompede.transports.sockjs.responses import FrameResponse, Headers, send_last, start_frames
 from stompede.transports.sockjs.service import SockJsService
 from stompede.transports.sockjs.session import SockJsSession
@@ -256,8 +257,7 @@ async def _messages(request: Request) -> None:
         return
     session.posts += 1
     try:
-        async with session.inbox():
-            taken = await _take(request, session)
+        taken = await _take(request, session)
     finally:
         session.posts -= 1
     if taken:
@@ -265,11 +265,29 @@ async def _messages(request: Request) -> None:
 
 
 async def _take(request: Request, session: SockJsSession) -> bool:
-    """Reads a request's messages and hands them over; says what is wrong where that cannot be."""
+    """Waits for a request's turn, reads its messages and hands them over; says what is wrong where that cannot be."""
+    inbox = session.inbox()
     try:
-        messages = await read_messages(
-            request.receive, request.headers, request.service.options, session.progress
-        )
+        async with session.while_it_lives():
+            await inbox.acquire()
+    except TimeoutError:
+        await request.say(404, "the session has ended")
+        return False
+    try:
+        return await _read(request, session)
+    finally:
+        inbox.release()
+
+
+async def _read(request: Request, session: SockJsSession) -> bool:
+    try:
+        async with session.while_it_lives() as scope:
+            scope.reschedule(asyncio.get_running_loop().time() + BODY_TIMEOUT_S)
+            messages = await read_messages(
+                request.receive, request.headers, request.service.options, session.progress
+            )
+    except TimeoutError:
+        await request.say(408, "the body did not come in time, or its session has ended meanwhile")
     except BodyRefused as refused:
         await request.say(500, str(refused))
     except BodyTooSlow:

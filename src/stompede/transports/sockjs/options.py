@@ -23,6 +23,8 @@ class SockJsOptions(msgspec.Struct, frozen=True):
         max_post_bytes: largest body of a request.
         max_message_bytes: largest message in it.
         max_posts: requests of one session that may bring messages at once; all but one of them wait.
+        max_openings: sessions over HTTP that have been told nothing yet and have no response now; for a further one the
+            oldest of them ends.
         cookie: whether the cookie ``JSESSIONID`` is set, by which some load balancers keep a client on its node.
         client_url: where the iframe page loads sockjs-client from.
     """
@@ -34,6 +36,7 @@ class SockJsOptions(msgspec.Struct, frozen=True):
     max_post_bytes: int = 1024 * _KIB
     max_message_bytes: int = 512 * _KIB
     max_posts: int = 32
+    max_openings: int = 2_500
     cookie: bool = False
     client_url: str = ""
 

@@ -31,6 +31,7 @@ class SockJsStatistics(msgspec.Struct, frozen=True):
         waiting: those of them with no response that could carry messages.
         websockets: WebSockets with SockJS framing now.
         ended: ends that are still remembered.
+        crowded_out: sessions that ended because of ``max_openings``.
         posts_refused: requests refused because ``max_posts`` of their session were there already.
     """
 
@@ -38,6 +39,7 @@ class SockJsStatistics(msgspec.Struct, frozen=True):
     waiting: int
     websockets: int
     ended: int
+    crowded_out: int
     posts_refused: int
 
 
@@ -69,14 +71,20 @@ class SockJsService:
         self._absent: Lapses[SockJsSession] = Lapses(options.disconnect_delay_s)
         self._quiet: Lapses[SockJsSession | SockJsWebSocket] = Lapses(options.heart_beat_s)
         self._forgetting: Lapses[str] = Lapses(options.disconnect_delay_s)
-        self._websockets = 0
+        self._openings: dict[SockJsSession, None] = {}
+        self._websockets = self._crowded_out = 0
         self.posts_refused = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def statistics(self) -> SockJsStatistics:
         """Figures of now."""
         return SockJsStatistics(
-            len(self.sessions), len(self._absent), self._websockets, len(self.ended), self.posts_refused
+            sessions=len(self.sessions),
+            waiting=len(self._absent),
+            websockets=self._websockets,
+            ended=len(self.ended),
+            crowded_out=self._crowded_out,
+            posts_refused=self.posts_refused,
         )
 
     def locate(self, path: str) -> Location | None:
@@ -119,6 +127,7 @@ class SockJsService:
         del self.sessions[session.key]
         self._absent.stop(session)
         self._quiet.stop(session)
+        self._openings.pop(session, None)
         if last is not None:
             if len(self.ended) >= _MAX_ENDED:
                 oldest = next(iter(self.ended))
@@ -132,12 +141,23 @@ class SockJsService:
     def stays(self, session: SockJsSession) -> None:
         """A response carries the session's messages, and something was sent just now."""
         self._absent.stop(session)
+        self._openings.pop(session, None)
         self._quiet.start(session, self._now())
 
     def leaves(self, session: SockJsSession) -> None:
         """No response carries the session's messages: its disconnect delay runs."""
         self._quiet.stop(session)
         self._absent.start(session, self._now())
+        if session.fresh:
+            self._openings[session] = None
+            if len(self._openings) > self.options.max_openings:
+                # A session that holds no connection costs its client nothing; so many of them must not keep others out.
+                self._crowded_out += 1
+                next(iter(self._openings)).end(None, "too many sessions began and did not go on")
+
+    def spoke(self, session: SockJsSession) -> None:
+        """A session was told something for the first time: its CONNECT was answered."""
+        self._openings.pop(session, None)
 
     def sent(self, websocket: SockJsWebSocket) -> None:
         """Something was sent on a WebSocket."""

@@ -8,8 +8,9 @@ takes what was kept, and what the receiver writes when it is told to go on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Final, final
 
 from stompede.transports.base import NOBODY, Acceptor, Receiver
@@ -35,6 +36,7 @@ class SockJsSession:
 
     Attributes:
         posts: requests that bring messages now, or wait for their turn.
+        fresh: whether the receiver has not said anything yet.
     """
 
     __slots__ = (
@@ -51,7 +53,9 @@ class SockJsSession:
         "_response",
         "_service",
         "_unsaid",
+        "_waiting",
         "address",
+        "fresh",
         "key",
         "posts",
         "receiver",
@@ -74,6 +78,8 @@ class SockJsSession:
         self._gone = False
         self._inbox: asyncio.Lock | None = None
         self.posts = 0
+        self.fresh = True
+        self._waiting: set[asyncio.Timeout] = set()
         self._reading: asyncio.Future[None] | None = None
         self._progress = False
 
@@ -83,6 +89,9 @@ class SockJsSession:
         """See `Transport`."""
         if self._close is not None or self._gone or self._unsaid:
             return
+        if self.fresh:
+            self.fresh = False
+            self._service.spoke(self)
         quoted, all_text = SOCKJS.quoted(data)
         if not all_text:
             self._unsaid = True  # and nothing behind it is said
@@ -232,8 +241,11 @@ class SockJsSession:
         self._pending.clear()
         self._pending_bytes = 0
         self.resume_reading()
+        loop = asyncio.get_running_loop()
+        for scope in self._waiting:
+            scope.reschedule(loop.time())
         receiver, self.receiver = self.receiver, NOBODY
-        asyncio.get_running_loop().call_soon(receiver.lost, None, reason)
+        loop.call_soon(receiver.lost, None, reason)
 
     # What requests bring.
 
@@ -242,6 +254,20 @@ class SockJsSession:
         if self._inbox is None:
             self._inbox = asyncio.Lock()
         return self._inbox
+
+    @contextlib.asynccontextmanager
+    async def while_it_lives(self) -> AsyncIterator[asyncio.Timeout]:
+        """Bounds a request that waits or is read by the life of the session.
+
+        Raises:
+            TimeoutError: the session has ended, or the time is over that was set by ``reschedule``.
+        """
+        async with asyncio.timeout(None) as scope:
+            self._waiting.add(scope)
+            try:
+                yield scope
+            finally:
+                self._waiting.discard(scope)
 
     def progress(self) -> None:
         """A part of a request's body came."""
