@@ -17,7 +17,7 @@ level, never one after the other: so the work is bounded by the levels of both, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final, Generic, TypeVar, final
 
@@ -42,12 +42,14 @@ class Wildcard:
     Attributes:
         text: the destination as the client wrote it.
         literal: what every destination that it matches begins with.
+        in_several_ways: whether it has any number of levels before its end, so that a name may match in several ways.
     """
 
-    __slots__ = ("_levels", "_many", "_prefix", "_rest", "_slashes", "literal", "text")
+    __slots__ = ("_levels", "_prefix", "_rest", "_slashes", "in_several_ways", "literal", "text")
 
     text: Final[str]
     literal: Final[str]
+    in_several_ways: Final[bool]
 
     def __init__(
         self, text: str, prefix: str, levels: Sequence[str], rest: str | None, slashes: bool
@@ -55,7 +57,7 @@ class Wildcard:
         self.text = text
         self._prefix = prefix
         self._levels = tuple(levels)
-        self._many = any(level in _MANY for level in levels)
+        self.in_several_ways = any(level in _MANY for level in levels)
         self._rest = rest
         self._slashes = slashes
         self.literal = self._common_beginning()
@@ -112,7 +114,7 @@ class Wildcard:
         return self._match(name.split("."))
 
     def _match(self, parts: Sequence[str]) -> bool:
-        if self._many:
+        if self.in_several_ways:
             return _reach(self._all_levels(), parts)[-1][-1]
         missing = len(parts) - len(self._levels)
         if missing < (self._rest == _AT_LEAST_ONE) or (missing > 0 and self._rest is None):
@@ -133,7 +135,7 @@ class Wildcard:
         prefix = self._prefix[1:].split("/")
         name = self.text[len(self._prefix) + 1 :]
         segments = pattern.segments
-        if self._many and self._slashes:
+        if self.in_several_ways and self._slashes:
             return _overlap_of_many([*prefix, *self._all_levels()], pattern)
         if self._slashes:
             head, least = [*prefix, *self._levels], self._rest == _AT_LEAST_ONE
@@ -284,9 +286,10 @@ class WildcardTrie(Generic[T]):
         prefix: of topics.
     """
 
-    __slots__ = ("_dots", "_length", "_skip", "_slashes")
+    __slots__ = ("_dots", "_length", "_of_many", "_skip", "_slashes")
 
     def __init__(self, prefix: str) -> None:
+        self._of_many = 0
         self._skip = len(prefix) + 1
         self._slashes: _Node[T] = _Node()
         self._dots: _Node[T] = _Node()
@@ -303,6 +306,7 @@ class WildcardTrie(Generic[T]):
             node = node.child(level)
         node.values(rest)[wildcard.text] = value
         self._length += 1
+        self._of_many += wildcard.in_several_ways
 
     def remove(self, wildcard: Wildcard) -> None:
         """Takes a wildcard away, and what is needed for nothing else."""
@@ -312,6 +316,7 @@ class WildcardTrie(Generic[T]):
             path.append(path[-1].child(level))
         del path[-1].values(rest)[wildcard.text]
         self._length -= 1
+        self._of_many -= wildcard.in_several_ways
         for level in reversed(levels):
             if path.pop():
                 return
@@ -322,38 +327,39 @@ class WildcardTrie(Generic[T]):
         name = destination[self._skip :]
         if "/" in name:
             everything = [*self._dots.rest.values(), *self._dots.at_least_one.values()]
-            return everything + _matching(self._slashes, name.split("/"))
-        return _matching(self._dots, name.split(".")) + _matching(self._slashes, [name])
+            return everything + self._matching(self._slashes, name.split("/"))
+        return self._matching(self._dots, name.split(".")) + self._matching(self._slashes, [name])
+
+    def _matching(self, root: _Node[T], levels: Sequence[str]) -> list[T]:
+        several_ways = self._of_many > 0  # only then a node is reached more than once
+        found: list[dict[str, T]] = []
+        nodes = [root]
+        for level in levels:
+            if several_ways:
+                nodes = _with_none_of_many(nodes)
+            further: list[_Node[T]] = []
+            for node in nodes:
+                found += (node.rest, node.at_least_one)
+                if (literal := node.literals.get(level)) is not None:
+                    further.append(literal)
+                if node.one is not None and level:
+                    further.append(node.one)
+                if node.loops:
+                    further.append(node)
+            nodes = further
+            if not nodes:
+                break
+        for node in _with_none_of_many(nodes) if several_ways else nodes:
+            found += (node.exact, node.rest)
+        if several_ways:
+            found = list({id(one): one for one in found}.values())
+        return [value for one in found for value in one.values()]
 
 
-def _matching(root: _Node[T], levels: Sequence[str]) -> list[T]:
-    found: dict[str, T] = {}  # by their texts: any number of levels may reach a node more than once
-    nodes = _with_none_of_many([root])
-    for level in levels:
-        further: dict[_Node[T], None] = {}
-        for node in nodes:
-            found.update(node.rest)
-            found.update(node.at_least_one)
-            if (literal := node.literals.get(level)) is not None:
-                further[literal] = None
-            if node.one is not None and level:
-                further[node.one] = None
-            if node.loops:
-                further[node] = None
-        nodes = _with_none_of_many(further)
-        if not nodes:
-            break
-    else:
-        for node in nodes:
-            found.update(node.exact)
-            found.update(node.rest)
-    return list(found.values())
-
-
-def _with_none_of_many(nodes: Iterable[_Node[T]]) -> list[_Node[T]]:
-    """Nodes, and those behind them that are reached where any number of levels is none."""
+def _with_none_of_many(nodes: Sequence[_Node[T]]) -> list[_Node[T]]:
+    """Nodes, each once, and those behind them that are reached where any number of levels is none."""
     reached = dict.fromkeys(nodes)
-    for node in list(reached):
+    for node in nodes:
         if node.many is not None:  # never two of them, one behind the other
             reached[node.many] = None
     return list(reached)
