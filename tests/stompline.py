@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -65,6 +66,11 @@ class StompLine(StompSocket):
         assert fin, "there are no messages, and so no kinds and parts of them"
         assert opcode is None
         await self.send_bytes(payload)
+
+    def reset(self) -> None:
+        """Ends the connection without a word."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.drop()
 
     def half_close(self) -> None:
         """Says that nothing more will be sent."""

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import socket
 import ssl
-import struct
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -177,8 +176,7 @@ async def test_what_stands_before_the_end_of_a_half_is_served(serve: Serve) -> N
 async def test_a_reset_line_is_lost(serve: Serve) -> None:
     served = await serve()
     line = await served.client()
-    line.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    line.drop()
+    line.reset()
     assert (await served.served.ended("connection-lost"))["code"] == 1006
 
 
