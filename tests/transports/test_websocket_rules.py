@@ -279,7 +279,7 @@ GOOD = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=
         (
             b"GET /stomp HTTP/1.1",
             b"Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-            b"400",
+            b"426",
         ),
         (b"GET /stomp HTTP/1.1", b"Sec-WebSocket-Version: 13\r\n", b"400"),
         (
@@ -287,7 +287,7 @@ GOOD = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
             b"403",
         ),
-        (b"GET /stomp HTTP/1.1", GOOD.replace(b"13", b"\xcb3"), b"400"),
+        (b"GET /stomp HTTP/1.1", GOOD.replace(b"13", b"\xcb3"), b"426"),
         (b"GET /stomp HTTP/1.1", GOOD + b"Origin: http://\xff\r\n", b"403"),
         (b"GET /stomp HTTP/1.1", GOOD + b"Sec-WebSocket-Protocol: \xff\r\n", b"400"),
         (b"GET /stomp HTTP/1.1", GOOD + b"Cookie: name=\xc3\xa4 \xff\r\n", b"101"),
@@ -305,3 +305,15 @@ async def test_a_handshake_that_is_none_is_refused_and_strange_headers_are_no_cr
             assert (await reader.readline()).split()[1] == status
         writer.close()
         await until(lambda: served.node.statistics().connections == 0)
+
+
+async def test_a_version_that_is_not_spoken_is_answered_with_those_that_are() -> None:
+    async with serving(make_app()) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(
+            b"GET /stomp HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            + GOOD.replace(b"13", b"14") + b"\r\n"
+        )  # fmt: skip
+        async with asyncio.timeout(5):
+            assert b"\r\nSec-WebSocket-Version: 13, 8, 7\r\n" in await reader.read()
+        writer.close()

@@ -67,6 +67,7 @@ def test_the_first_offer_that_can_be_kept_is_taken(offers, answer, window_bits):
         "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
         "permessage-deflate; unknown",
         "permessage-deflate; ",
+        'x-other; name="a,permessage-deflate,b"',
     ],
 )
 def test_what_cannot_be_kept_or_is_malformed_is_declined(offers):

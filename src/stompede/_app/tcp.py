@@ -14,7 +14,7 @@ import structlog
 from stompede._app.listening import authority_of, listen
 from stompede.errors import ConfigurationError
 from stompede.server.session.disconnects import Disconnects
-from stompede.transports import Refusal, listen_tcp
+from stompede.transports import TCP, Refusal, listen_tcp
 from stompede.wire.stomp.encode import encode_error
 
 if TYPE_CHECKING:
@@ -88,4 +88,4 @@ def _refused(refusal: Refusal) -> bytes:
     headers = {"reconnect": "true", "disconnect-reason": Disconnects.OVERLOADED.reason}
     if refusal.retry_after_s:
         headers["retry-after"] = str(refusal.retry_after_s)
-    return encode_error(None, refusal.sentence, "", None, headers)
+    return encode_error(None, refusal.sentence, "", None, headers) + TCP.trailer

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 _CONNECTION: Final = re.compile(rb"\r\nconnection:[^\r]*", re.IGNORECASE)
 _DRAFT: Final = re.compile(rb"\r\nsec-websocket-version: *[78](?=\r)", re.IGNORECASE)
+_VERSION: Final = re.compile(rb"\r\nsec-websocket-version: *([^\r]*?) *\r", re.IGNORECASE)
+_VERSIONS: Final = (b"13", b"8", b"7")
 _DRAFT_ORIGIN: Final = re.compile(rb"\r\nsec-websocket-origin:", re.IGNORECASE)
 
 
@@ -151,6 +153,14 @@ def websocket_protocol(
                 self.place = path, acceptor
                 if method != b"GET":
                     self._refuse(b"405 Method Not Allowed\r\nAllow: GET")
+                    return
+                version = _VERSION.search(data)
+                if version is not None and version[1] not in _VERSIONS:
+                    # RFC 6455 section 4.4: the versions that would do are said.
+                    self._refuse(
+                        b"426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
+                        + b", ".join(_VERSIONS)
+                    )
                     return
                 try:
                     self._begin(_as_picows_wants(data))

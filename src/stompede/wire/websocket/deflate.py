@@ -10,6 +10,7 @@ differs between receivers stands in a block of its own, uncompressed, and the re
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from typing import Final, final
@@ -17,6 +18,7 @@ from typing import Final, final
 import msgspec
 
 _NAME: Final = "permessage-deflate"
+_QUOTED: Final = re.compile(r'"[^"]*"')
 _TAIL: Final = b"\x00\x00\xff\xff"
 _EMPTY_BLOCK: Final = b"\x00"
 _STORED_HEADER_BYTES: Final = 5
@@ -65,11 +67,16 @@ def agree(offers: str) -> Agreement | None:
     Returns:
         ``None`` where there is no such offer: the connection goes on without compression.
     """
+    offers = _QUOTED.sub(_without_separators, offers)
     for offer in offers.split(","):
         name, *parameters = (part.strip() for part in offer.split(";"))
         if name == _NAME and (agreement := _answer(parameters)) is not None:
             return agreement
     return None
+
+
+def _without_separators(quoted: re.Match[str]) -> str:
+    return quoted[0].replace(",", " ").replace(";", " ")
 
 
 def _answer(parameters: list[str]) -> Agreement | None:
