@@ -106,7 +106,9 @@ async def test_a_queue_may_drop_its_oldest_instead(serve: Serve) -> None:
 
 
 async def test_max_queues_bounds_queues_and_empty_ones_vanish(serve: Serve) -> None:
-    served = await serve(make_app(max_queues=2))
+    app = make_app(max_queues=2)
+    app.destination("/queue/{name}", queue=Queue())
+    served = await serve(app)
     sender, reader = await served.client(), await served.client()
     await sender.errors()
     await reader.errors()
@@ -121,6 +123,40 @@ async def test_max_queues_bounds_queues_and_empty_ones_vanish(serve: Serve) -> N
     assert "max_queues" in (await reader.message()).text
     await until(lambda: served.node.statistics().queues.store.queues == 0)
     await put(sender, 1, queue="/queue/c")
+
+
+async def test_queues_that_nobody_asked_for_leave_room_for_those_that_are_declared_or_consumed(
+    serve: Serve,
+) -> None:
+    app = make_app(max_queues=20)
+    app.destination(JOBS, queue=Queue())
+    served = await serve(app)
+    stranger, worker = await served.client(), await served.client()
+    await stranger.errors()
+    for number in range(12):
+        await stranger.send("SEND", {"destination": f"/queue/junk{number}"}, "x")
+    assert "not declared and has no consumers" in (await stranger.message()).text
+    assert "max_queues" in (await stranger.message()).text
+    assert served.node.statistics().queues.store.queues == 10
+    await put(worker, 1)
+    await worker.subscribe("/queue/undeclared", ack="client")
+    await put(worker, 2, queue="/queue/undeclared")
+    assert await texts(worker, 1) == ["2"]
+
+
+async def test_all_queues_of_a_node_together_are_bounded_in_bytes(serve: Serve) -> None:
+    served = await serve(make_app(queue_bytes=1000))
+    client = await served.client()
+    await client.errors()
+    await put(client, "x" * 600, queue="/queue/a")
+    await client.send("SEND", {"destination": "/queue/b", "receipt": "r"}, "x" * 600)
+    error = await client.message()
+    assert "queue_bytes" in error.text
+    assert error.headers["receipt-id"] == "r"
+    await client.subscribe("/queue/a")
+    await client.message()
+    await until(lambda: served.node.statistics().queues.store.size_bytes == 0)
+    await put(client, "x" * 600, queue="/queue/b")
 
 
 async def test_the_application_publishes_to_queues_and_is_told_when_one_is_full(serve: Serve) -> None:

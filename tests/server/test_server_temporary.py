@@ -161,12 +161,14 @@ async def test_handlers_get_the_address_and_may_publish_there(serve: Serve) -> N
 
 
 async def test_temporary_queues_of_a_session_are_bounded(serve: Serve) -> None:
-    served = await serve(make_app(max_subscriptions=3))
+    served = await serve(make_app(max_temporary_queues=3))
     client = await served.client()
     await client.errors()
     for number in range(3):
         await client.request("SEND", {"destination": f"/temp-queue/{number}"}, "x")
     await client.send("SEND", {"destination": "/temp-queue/3"}, "x")
+    assert "max_temporary_queues" in (await client.message()).text
+    await client.send("SUBSCRIBE", {"id": 1, "destination": "/temp-queue/4"})
     assert '"code":"rate-limited"' in (await client.message()).text
 
 

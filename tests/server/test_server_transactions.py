@@ -54,7 +54,7 @@ async def test_nothing_is_sent_before_commit_and_then_all_of_it_in_order(serve: 
     got = await messages(reader, 3)
     assert sorted(frame.text for frame in got) == ["1", "2", "3"]
     assert not any("transaction" in frame.headers for frame in got)
-    figures = served.node.statistics().transactions
+    figures = served.node.transactions
     assert (figures.open, figures.committed, figures.aborted, figures.refused) == (0, 1, 0, 0)
 
 
@@ -149,7 +149,7 @@ async def test_a_full_queue_refuses_the_whole_transaction(serve: Serve) -> None:
     assert appended(served) == 1
     assert await listener.settle() == []
     await client.request("ACK", {"id": message.headers["ack"]})  # it was not acknowledged
-    figures = served.node.statistics().transactions
+    figures = served.node.transactions
     assert (figures.open, figures.committed, figures.refused) == (0, 0, 1)
 
 
@@ -286,3 +286,29 @@ async def test_topics_are_acknowledged_in_transactions_too(serve: Serve) -> None
     await client.request("COMMIT", IN)
     assert [frame.text for frame in await messages(client, 2)] == ["b", "c"]
     assert served.node.statistics().topic_acks.acknowledged == 1
+
+
+async def test_all_open_transactions_of_a_node_together_are_bounded_in_bytes(serve: Serve) -> None:
+    served = await serve(make_app(transaction_bytes=1000))
+    one, two = await served.client(), await served.client()
+    await two.errors()
+    figures = served.node.transactions
+    for client in (one, two):
+        await client.request("BEGIN", {"transaction": "t"})
+    await one.request("SEND", {"destination": "/queue/a", "transaction": "t"}, "x" * 600)
+    await two.request("SEND", {"destination": "/queue/a", "transaction": "t"}, "x" * 300)
+    await two.send("SEND", {"destination": "/queue/a", "transaction": "t"}, "x" * 300)
+    assert "transaction_bytes" in (await two.message()).text
+    assert figures.size_bytes == 600  # what is spoiled holds nothing
+    await two.send("COMMIT", {"transaction": "t"})
+    assert '"code":"transaction-aborted"' in (await two.message()).text
+    await one.request("COMMIT", {"transaction": "t"})
+    assert figures.size_bytes == 0
+    for _ in range(2):
+        await two.request("BEGIN", {"transaction": "t"})
+        await two.request("SEND", {"destination": "/queue/a", "transaction": "t"}, "x" * 600)
+        await two.request("ABORT", {"transaction": "t"})
+    await one.request("BEGIN", {"transaction": "t"})
+    await one.request("SEND", {"destination": "/queue/a", "transaction": "t"}, "x" * 600)
+    one.drop()
+    await until(lambda: figures.size_bytes == 0)

@@ -7,8 +7,8 @@ from stompede.testing.contracts import QueueStoreContract
 
 
 class TestMemoryQueues(QueueStoreContract):
-    async def make_store(self, *, max_queues: int = 1000) -> MemoryQueues[bytes]:
-        return MemoryQueues(max_queues=max_queues)
+    async def make_store(self, *, max_queues: int = 1000, max_bytes: int = 1_000_000) -> MemoryQueues[bytes]:
+        return MemoryQueues(max_queues=max_queues, max_bytes=max_bytes)
 
 
 async def test_before_the_start_and_after_the_end_nothing_is_taken() -> None:

@@ -17,8 +17,8 @@ Settled = Sequence[tuple[str, str]]
 class Store:
     """No fault: the store of one process, to derive from."""
 
-    def __init__(self, max_queues: int) -> None:
-        self.store: MemoryQueues[Any] = MemoryQueues(max_queues=max_queues)
+    def __init__(self, max_queues: int, max_bytes: int) -> None:
+        self.store: MemoryQueues[Any] = MemoryQueues(max_queues=max_queues, max_bytes=max_bytes)
 
     async def start(self, waiting: Callable[[str], None]) -> None:
         await self.store.start(waiting)
@@ -188,6 +188,13 @@ class BottomlessStore(Store):
         return super().append(bottomless, settled, now=now)
 
 
+class OpenStore(Store):
+    """Whoever comes begins queues."""
+
+    def append(self, entries: Sequence[Entry[Any]], settled: Settled = (), *, now: float) -> Any:
+        return super().append([replace(one, asked_for=True) for one in entries], settled, now=now)
+
+
 class RuthlessStore(Store):
     """To make room it drops what is taken."""
 
@@ -202,8 +209,8 @@ class RuthlessStore(Store):
 class CrampedStore(Store):
     """An empty queue takes room for ever."""
 
-    def __init__(self, max_queues: int) -> None:
-        super().__init__(max_queues)
+    def __init__(self, max_queues: int, max_bytes: int) -> None:
+        super().__init__(max_queues, max_bytes)
         self.store._forget_empty = lambda *_: None  # type: ignore[method-assign]
 
 

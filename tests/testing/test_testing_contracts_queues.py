@@ -10,8 +10,8 @@ from stompede.testing.contracts import QueueStoreContract
 class Suite(QueueStoreContract):
     kind: type[Store] = Store
 
-    async def make_store(self, *, max_queues: int = 1000) -> Store:
-        return self.kind(max_queues)
+    async def make_store(self, *, max_queues: int = 1000, max_bytes: int = 1_000_000) -> Store:
+        return self.kind(max_queues, max_bytes)
 
 
 class TestLateStore(Suite):
@@ -44,6 +44,8 @@ class TestLateStore(Suite):
         (faults.HoardingStore, "what_an_append_settles_makes_room_for_what_it_brings"),
         (faults.TimidStore, "what_an_append_settles_makes_room_also_where_the_oldest_may_go"),
         (faults.CrampedStore, "queues_are_bounded_and_an_empty_one_takes_no_room"),
+        (faults.OpenStore, "queues_that_nobody_asked_for_leave_half_of_the_room_to_others"),
+        (faults.BottomlessStore, "all_queues_together_are_bounded_in_bytes"),
         (faults.DeafStore, "a_watched_queue_says_when_messages_wait"),
         (faults.MuteStore, "who_begins_to_watch_is_told_of_what_waits_already"),
         (faults.ChattyStore, "a_queue_that_is_watched_no_more_says_nothing"),

@@ -70,6 +70,11 @@ _GAUGES: Final[tuple[tuple[str, str, Figure], ...]] = (
         lambda s: s.topic_acks.waiting,
     ),
     ("stompede_transactions_open", "Transactions that are open.", lambda s: s.transactions.open),
+    (
+        "stompede_transactions_bytes",
+        "Bytes of messages in transactions that are open.",
+        lambda s: s.transactions.size_bytes,
+    ),
     ("stompede_bus_channels", "Channels that this node listens to.", lambda s: s.bus.channels),
     (
         "stompede_head_cache_entries",
@@ -272,6 +277,7 @@ _COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (
     ("stompede_bus_delivered", "Messages that the bus brought.", lambda s: s.bus.delivered),
     ("stompede_bus_failed", "Messages that the bus refused.", lambda s: s.bus.failed),
     ("stompede_problems_unheard", "Soft errors that no client heard.", lambda s: s.problems_unheard),
+    ("stompede_replies_unheard", "Results of handlers that no client heard.", lambda s: s.replies_unheard),
     (
         "stompede_presence_events",
         "Joins and leaves that were told one by one.",

@@ -59,7 +59,7 @@ from stompede.server.session.transactions import TransactionsStatistics
 from stompede.server.settings import Settings
 from stompede.server.statistics import NodeStatistics, node_statistics
 from stompede.server.ticking import Ticker
-from stompede.store import HistoryStore, MemoryHistory
+from stompede.store import HistoryStore, MemoryHistory, QueueStore
 from stompede.store.memory_queues import MemoryQueues
 from stompede.transports.base import Receiver, Refusal, Transport
 from stompede.wire import stomp
@@ -146,14 +146,14 @@ class Node:
         self.queues = Queues(
             settings,
             self.options,
-            MemoryQueues(max_queues=settings.max_queues, id_prefix=f"q{secrets.token_hex(4)}"),
+            _queues(settings),
             self.turns,
             lambda: self.unix_now(),
             self.spawn,
             teller,
         )
         self.temporary = TemporaryQueues(
-            prefixes, self.queues, settings.max_subscriptions, settings.max_destination_bytes
+            prefixes, self.queues, settings.max_temporary_queues, settings.max_destination_bytes
         )
         self.queues.check = self.temporary.check
         self.transactions = TransactionsStatistics()
@@ -308,6 +308,12 @@ class Node:
 
 def _history(settings: Settings) -> HistoryStore[Message]:
     return MemoryHistory(max_destinations=settings.history_destinations, max_bytes=settings.history_bytes)
+
+
+def _queues(settings: Settings) -> QueueStore[Message]:
+    return MemoryQueues(
+        max_queues=settings.max_queues, max_bytes=settings.queue_bytes, id_prefix=f"q{secrets.token_hex(4)}"
+    )
 
 
 def _wire_limits(settings: Settings) -> stomp.Limits:

@@ -13,6 +13,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from stompede.server.places import check_endpoints, check_origins
+
 KIB: Final = 1024
 MIB: Final = 1024 * 1024
 
@@ -273,9 +275,14 @@ class Settings(BaseSettings):
     max_transaction_bytes: Positive = Field(
         1 * MIB, description="Bodies and headers of the messages in one transaction together."
     )
+    max_temporary_queues: Positive = Field(
+        32,
+        description="Temporary queues that one session names; it needs one for its answers. They end with the session.",
+    )
     max_wildcard_subscriptions: Positive = Field(
         100,
-        description="Of those, subscriptions to topics with wildcards: each of them may bring a great many messages.",
+        description="Of a session's subscriptions, those to topics with wildcards: each of them may bring a great many "
+        "messages.",
     )
     max_sends_per_s: int = Field(
         0,
@@ -340,8 +347,18 @@ class Settings(BaseSettings):
     )
     max_queues: Positive = Field(
         10_000,
-        description="Queues with messages, and queues with consumers on this node. What one queue may hold is said by "
-        "`app.destination`.",
+        description="Queues with messages, and queues with consumers on this node. Queues that `app.destination` does "
+        "not declare and that have no consumers begin only while fewer than half of them hold messages. What one queue "
+        "may hold is said by `app.destination`.",
+    )
+    queue_bytes: Positive = Field(
+        256 * MIB,
+        description="Bytes of the messages in all queues together; beyond it senders get `unavailable`.",
+    )
+    transaction_bytes: Positive = Field(
+        64 * MIB,
+        description="Bytes of the messages in all open transactions together; beyond it a SEND in one gets "
+        "`unavailable`, which spoils it.",
     )
     max_handlers: Positive = Field(
         1000, description="Handlers that wait for something at once; further sessions wait their turn."
@@ -369,6 +386,12 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field(
         "console", description="Lines for people, or JSON for collectors."
     )
+
+    @model_validator(mode="after")
+    def _know_the_places(self) -> Self:
+        check_endpoints(self.endpoints)
+        check_origins(self.allowed_origins)
+        return self
 
     @model_validator(mode="after")
     def _compress_what_there_is(self) -> Self:

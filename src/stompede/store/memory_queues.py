@@ -83,11 +83,16 @@ class MemoryQueues(Generic[T]):
 
     Args:
         max_queues: queues that may hold messages at once.
+        max_bytes: bytes of the messages of all queues together.
         id_prefix: what ids begin with; another one at every boot.
     """
 
-    def __init__(self, *, max_queues: int = 10_000, id_prefix: str = "q") -> None:
+    def __init__(
+        self, *, max_queues: int = 10_000, max_bytes: int = 256 * 1024 * 1024, id_prefix: str = "q"
+    ) -> None:
         self._max_queues = max_queues
+        self._max_bytes = max_bytes
+        self._size_bytes = 0
         self._id_prefix = id_prefix
         self._queues: dict[str, _Waiting[T]] = {}
         self._mortal: dict[str, None] = {}  # queues whose messages have an end
@@ -128,12 +133,20 @@ class MemoryQueues(Generic[T]):
         queue = self._queues.get(entry.queue)
         limits = entry.limits
         if queue is None:
-            if len(self._queues) >= self._max_queues:
+            if len(self._queues) >= self._max_queues - self._kept_free(entry):
                 return Refused(entry.queue, Refusal.NO_ROOM)
             fits = limits.max_messages > 0 and entry.size_bytes <= limits.max_bytes
         else:
             fits = _can_hold(queue, 1, entry.size_bytes, limits)
-        return None if fits else Refused(entry.queue, Refusal.FULL)
+        if not fits:
+            return Refused(entry.queue, Refusal.FULL)
+        if self._size_bytes + entry.size_bytes > self._max_bytes:
+            return Refused(entry.queue, Refusal.NO_BYTES)
+        return None
+
+    def _kept_free(self, entry: Entry[T]) -> int:
+        """How many queues must still have room when that of an entry has begun."""
+        return 0 if entry.asked_for else self._max_queues - self._max_queues // 2
 
     def _fits(self, entries: Sequence[Entry[T]], settled: Sequence[tuple[str, str]]) -> Refused | None:
         """Whether there is room for all of them once the others are settled."""
@@ -152,11 +165,14 @@ class MemoryQueues(Generic[T]):
             gone = freed.get(entry.queue, [])
             if len(sizes) == 1 and (queue is None or len(gone) == self._held(entry.queue)):
                 room -= 1
-                if room < 0:
+                if room < self._kept_free(entry):
                     return Refused(entry.queue, Refusal.NO_ROOM)
             count, size_bytes = len(sizes) - len(gone), sum(sizes) - sum(gone)
             if not _can_hold(queue or _Waiting(), count, size_bytes, entry.limits):
                 return Refused(entry.queue, Refusal.FULL)
+        growth = sum(map(sum, asked.values())) - sum(map(sum, freed.values()))
+        if growth > 0 and self._size_bytes + growth > self._max_bytes:
+            return Refused(entries[0].queue, Refusal.NO_BYTES)
         return None
 
     def _held(self, name: str) -> int:
@@ -176,11 +192,14 @@ class MemoryQueues(Generic[T]):
             len(queue) + len(queue.taken) >= limits.max_messages
             or queue.size_bytes + entry.size_bytes > limits.max_bytes
         ):
-            queue.size_bytes -= queue.pop().size_bytes
+            gone = queue.pop().size_bytes
+            queue.size_bytes -= gone
+            self._size_bytes -= gone
             self._dropped += 1
         self._next_number = number = self._next_number + 1
         queue.fresh.append(_Kept(number, f"{self._id_prefix}-{number}", entry, now))
         queue.size_bytes += entry.size_bytes
+        self._size_bytes += entry.size_bytes
         self._appended += 1
         if limits.ttl_s is not None:
             self._mortal[entry.queue] = None
@@ -219,6 +238,7 @@ class MemoryQueues(Generic[T]):
         if queue is None or kept is None:
             return
         queue.size_bytes -= kept.size_bytes
+        self._size_bytes -= kept.size_bytes
         self._settled += 1
         self._forget_empty(name, queue)
 
@@ -259,7 +279,9 @@ class MemoryQueues(Generic[T]):
 
     def delete(self, queue: str) -> Awaitable[None] | None:
         """See `QueueStore.delete`."""
-        self._queues.pop(queue, None)
+        gone = self._queues.pop(queue, None)
+        if gone is not None:
+            self._size_bytes -= gone.size_bytes
         self._mortal.pop(queue, None)
         return None
 
@@ -275,7 +297,7 @@ class MemoryQueues(Generic[T]):
             queues=len(queues),
             waiting=sum(map(len, queues.values())),
             taken=sum(len(queue.taken) for queue in queues.values()),
-            size_bytes=sum(queue.size_bytes for queue in queues.values()),
+            size_bytes=self._size_bytes,
             appended=self._appended,
             refused=self._refused,
             dropped=self._dropped,

@@ -24,12 +24,15 @@ class Entry(msgspec.Struct, Generic[T], frozen=True, gc=False):
         item: the message.
         size_bytes: what it counts for in `Queue.max_bytes`.
         limits: the bounds of the queue; the same for all entries of one queue.
+        asked_for: somebody wants that queue: the application has declared it, or consumers are there. Other queues
+            begin only while there are fewer than half of what the store was made for.
     """
 
     queue: str
     item: T
     size_bytes: int
     limits: Queue
+    asked_for: bool = True
 
 
 class Taken(msgspec.Struct, Generic[T], frozen=True, gc=False):
@@ -55,6 +58,7 @@ class Refusal(enum.Enum):
 
     FULL = "full"
     NO_ROOM = "no-room"  # for one more queue
+    NO_BYTES = "no-bytes"  # all queues together hold as much as they may
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -126,8 +130,9 @@ class QueueStore(Protocol[T]):
       all, also when its caller is cancelled.
     - **Bounds.** A queue holds at most ``max_messages`` and ``max_bytes``, waiting and taken together. One more is
       refused, or with ``drop-oldest`` lets the oldest *waiting* ones go; taken ones are never dropped. What goes back
-      always has its place. There are at most so many queues as the store was made for. A queue without a message does
-      not exist and takes no room.
+      always has its place. There are at most so many queues as the store was made for, and all of them together hold
+      at most so many bytes; where that is reached, ``drop-oldest`` refuses, too. A queue without a message does not
+      exist and takes no room.
     - **Time.** A message that waits longer than ``ttl_s`` is not delivered: `take` and `take_expired` hand it out as
       ``expired``, once, to be settled. Time is ``now``, an argument: the same clock on all nodes. It may be noticed a
       second late, when a store asks a server's clock.

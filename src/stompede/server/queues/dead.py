@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, final
 
 import structlog
+from msgspec.structs import replace
 
 from stompede.messaging.message import Message
 from stompede.server.options import OptionsTable
@@ -62,7 +63,8 @@ class DeadMessages:
             "dead-letter-origin": queue, "dead-letter-reason": reason, "delivery-count": str(deliveries),
         }  # fmt: skip
         letter = Message(grave, message.body, message.content_type, {**message.headers, **epitaph})
-        outcome = self._store.append((self._queues.entry(letter),), ((queue, message_id),), now=self._now())
+        entry = replace(self._queues.entry(letter), asked_for=True)
+        outcome = self._store.append((entry,), ((queue, message_id),), now=self._now())
         if isinstance(outcome, Awaitable):
             later = self._buried_later(outcome, queue, message_id)
             self._queues.spawn(later, "a dead message could not be moved")

@@ -14,7 +14,7 @@ import msgspec
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.server.handlers.turns import Turns
-from stompede.server.options import OptionsTable
+from stompede.server.options import PLAIN, OptionsTable
 from stompede.server.queues.acks import Delivered
 from stompede.server.queues.consumed import Consumed, QueueConsumer
 from stompede.server.queues.dead import EXPIRED, MAX_DELIVERIES, DeadMessages
@@ -173,7 +173,9 @@ class Queues:
         size = len(message.body)
         for name, value in message.headers.items():
             size += len(name) + len(value)
-        return Entry(message.destination, message, size, self._options.of(message.destination).queue)
+        options = self._options.of(message.destination)
+        asked_for = options is not PLAIN or message.destination in self._consumed
+        return Entry(message.destination, message, size, options.queue, asked_for)
 
     def _checked(self, outcome: Refused | Awaitable[Refused | None] | None) -> Awaitable[None] | None:
         if outcome is None:
@@ -190,8 +192,12 @@ class Queues:
     def _problem(self, refused: Refused) -> Problem:
         if refused.why is Refusal.NO_ROOM:
             return Problem(
-                "unavailable", f"there is no room for another queue ({self._max_queues}, max_queues)"
+                "unavailable",
+                f"there is no room for another queue ({self._max_queues}, max_queues; half of them, where it is not "
+                "declared and has no consumers)",
             )
+        if refused.why is Refusal.NO_BYTES:
+            return Problem("unavailable", "the queues of the node hold as much as they may (queue_bytes)")
         limits = self._options.of(refused.queue).queue
         return Problem(
             "queue-full",

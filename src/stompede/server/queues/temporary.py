@@ -93,7 +93,7 @@ class TemporaryQueues:
             if len(mine.addresses) >= self._max_names:
                 raise Problem(
                     "rate-limited",
-                    f"a session may have {self._max_names} temporary queues (max_subscriptions)",
+                    f"a session may have {self._max_names} temporary queues (max_temporary_queues)",
                 )
             mine.addresses.add(address)
             self._addresses.add(address)

@@ -40,12 +40,14 @@ class TransactionsStatistics(msgspec.Struct, rename="camel"):
         committed: took effect.
         aborted: by ABORT, or because their session ended.
         refused: COMMITs that took no effect.
+        size_bytes: bodies and headers of the messages in open ones.
     """
 
     open: int = 0
     committed: int = 0
     aborted: int = 0
     refused: int = 0
+    size_bytes: int = 0
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -103,15 +105,21 @@ def spoil(session: Session, head: stomp.Head) -> None:
     """A frame was refused: if it was in a transaction, nothing of that takes effect."""
     transaction = _find(session, head)
     if transaction is not None:
-        transaction.spoiled = True
-        transaction.release()
+        _spoil(session, transaction)
+
+
+def _spoil(session: Session, transaction: Transaction) -> None:
+    transaction.spoiled = True
+    transaction.release()
+    session.node.transactions.size_bytes -= transaction.size_bytes
+    transaction.size_bytes = 0
 
 
 def _room(session: Session, transaction: Transaction, size_bytes: int) -> None:
     """Counts a frame.
 
     Raises:
-        Problem: ``too-large``.
+        Problem: ``too-large``, or ``unavailable`` where all transactions together hold too much.
     """
     settings = session.node.settings
     if transaction.frames >= settings.max_transaction_frames:
@@ -125,8 +133,14 @@ def _room(session: Session, transaction: Transaction, size_bytes: int) -> None:
             f"bodies and headers of a transaction may have {settings.max_transaction_bytes} bytes "
             "(max_transaction_bytes)",
         )
+    counts = session.node.transactions
+    if counts.size_bytes + size_bytes > settings.transaction_bytes:
+        raise Problem(
+            "unavailable", "the open transactions of the node hold as much as they may (transaction_bytes)"
+        )
     transaction.frames += 1
     transaction.size_bytes += size_bytes
+    counts.size_bytes += size_bytes
 
 
 def keep_message(session: Session, head: stomp.Head, route: Route, message: Message) -> None:
@@ -138,7 +152,7 @@ def keep_message(session: Session, head: stomp.Head, route: Route, message: Mess
     transaction = _find(session, head)
     assert transaction is not None
     size = len(message.body) + sum(len(name) + len(value) for name, value in message.headers.items())
-    _room(session, transaction, size)
+    _room(session, transaction, 0 if transaction.spoiled else size)
     if transaction.spoiled:
         return
     if route.served is None:
@@ -169,8 +183,7 @@ def spoil_acknowledging(session: Session) -> None:
     """The session's messages go back now: a transaction that acknowledges some of them cannot take effect any more."""
     for transaction in (session.transactions or {}).values():
         if transaction.answers:
-            transaction.spoiled = True
-            transaction.release()
+            _spoil(session, transaction)
 
 
 def abort_all(session: Session) -> None:
@@ -182,6 +195,7 @@ def abort_all(session: Session) -> None:
     for transaction in open_ones.values():
         transaction.release()
         counts.open -= 1
+        counts.size_bytes -= transaction.size_bytes
         counts.aborted += 1
 
 
@@ -327,8 +341,10 @@ async def _all(waiting: list[Awaitable[None]]) -> None:
 
 def _close(session: Session, name: str) -> Transaction:
     assert session.transactions is not None
+    transaction = session.transactions.pop(name)
     session.node.transactions.open -= 1
-    return session.transactions.pop(name)
+    session.node.transactions.size_bytes -= transaction.size_bytes
+    return transaction
 
 
 def _proved(session: Session, head: stomp.Head, then: Callable[[], None]) -> None:

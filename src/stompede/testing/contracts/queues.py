@@ -36,9 +36,9 @@ class QueueStoreContract(ABC):
     now: float = 1_000_000.0
 
     @abstractmethod
-    async def make_store(self, *, max_queues: int = 1000) -> QueueStore[Any]:
-        """A new store, not started, for so many queues. The suite starts it and closes it. What different tests make
-        must not meet.
+    async def make_store(self, *, max_queues: int = 1000, max_bytes: int = 1_000_000) -> QueueStore[Any]:
+        """A new store, not started, for so many queues and bytes. The suite starts it and closes it. What different
+        tests make must not meet.
         """
 
     async def pass_time(self, seconds: float) -> None:
@@ -269,6 +269,34 @@ class QueueStoreContract(ABC):
             assert await self.put(store, 1, queue="c") == Refused("c", Refusal.NO_ROOM)
             await known(store.settle("a", [one.id]))
             assert await self.put(store, 1, queue="c") is None
+
+    async def test_queues_that_nobody_asked_for_leave_half_of_the_room_to_others(self) -> None:
+        async with self.store(max_queues=4) as store:
+            stray = [Entry(name, self.item(1), 10, Queue(), asked_for=False) for name in "abcd"]
+            assert await known(store.append(stray[:3], now=self.now)) == Refused("c", Refusal.NO_ROOM)
+            for entry in stray[:2]:
+                assert await known(store.append([entry], now=self.now)) is None
+            assert await known(store.append(stray[2:3], now=self.now)) == Refused("c", Refusal.NO_ROOM)
+            assert await known(store.append(stray[:1], now=self.now)) is None  # it is there already
+            assert await self.put(store, 1, queue="c") is None
+            assert await self.put(store, 1, queue="d") is None
+            assert await self.put(store, 1, queue="e") == Refused("e", Refusal.NO_ROOM)
+
+    async def test_all_queues_together_are_bounded_in_bytes(self) -> None:
+        async with self.store(max_bytes=100) as store:
+            oldest = Queue(full="drop-oldest", max_bytes=60)
+            full = Refused("b", Refusal.NO_BYTES)
+            assert await self.put(store, 1, queue="a", size_bytes=50) is None
+            assert await self.put(store, 2, queue="b", size_bytes=50, limits=oldest) is None
+            assert await self.put(store, 3, queue="b", size_bytes=20, limits=oldest) == full
+            (one,) = await self.take(store, queue="a")
+            more, same = self.entries([4], size_bytes=51), self.entries([4], size_bytes=50)
+            refused = await known(store.append(more, [("a", one.id)], now=self.now))
+            assert refused == Refused(JOBS, Refusal.NO_BYTES)
+            assert await known(store.append(same, [("a", one.id)], now=self.now)) is None
+            await known(store.delete(JOBS))
+            assert await self.put(store, 5, queue="c", size_bytes=50) is None
+            assert self.numbers(await self.take(store, queue="b")) == [2]
 
     async def test_a_watched_queue_says_when_messages_wait(self) -> None:
         async with self.store() as store:
