@@ -76,7 +76,7 @@ class Exchange:
     async def chunk(self) -> bytes:
         """The next chunk; empty at the end."""
         async with asyncio.timeout(PATIENCE_S):
-            size = int(await self.reader.readline(), 16)
+            size = int(await self.reader.readuntil(b"\r\n"), 16)
             data = await self.reader.readexactly(size + 2)
         return data[:-2]
 
@@ -120,8 +120,12 @@ async def stream(url: str, method: str = "POST", **options: Any) -> Exchange:
     """A request whose response is read chunk by chunk; its head is read."""
     exchange = await Exchange.open(url)
     parts = urlsplit(url)
-    await exchange.ask(method, parts.path + (f"?{parts.query}" if parts.query else ""), **options)
-    await exchange.head()
+    try:
+        await exchange.ask(method, parts.path + (f"?{parts.query}" if parts.query else ""), **options)
+        await exchange.head()
+    except BaseException:
+        exchange.close()
+        raise
     return exchange
 
 

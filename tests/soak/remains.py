@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,15 +18,18 @@ import psutil
 from sockjsclient import Exchange
 
 TOLERANCE = 1.05
+BLOCKS_TOLERANCE = 1.02
 SLACK = 200  # objects: caches breathe
 SETTINGS: Mapping[str, Any] = {
-    "head_cache": 100, "token_cache": 100, "history_destinations": 50, "pool_threads": 4, "presence_grace_s": 0.5,
-    "sockjs_disconnect_delay_s": 3, "connect_timeout_s": 2, "handshake_timeout_s": 2, "close_timeout_s": 1,
-    "outbound_bytes": 100_000, "outbound_age_s": 3, "idle_timeout_s": 20, "tcp_port": 0,
-    "compression": "*", "compression_min_bytes": 100,
+    "head_cache": 100, "token_cache": 50, "history_destinations": 50, "pool_threads": 4, "presence_grace_s": 0.5,
+    "sockjs_disconnect_delay_s": 5, "connect_timeout_s": 8, "handshake_timeout_s": 8, "close_timeout_s": 1,
+    "handler_timeout_s": 5, "heart_beat_grace_s": 2, "outbound_bytes": 100_000, "outbound_age_s": 3,
+    "idle_timeout_s": 20, "max_inbound_bytes_per_s": 2_500_000, "max_subscriptions": 60, "max_transactions": 10,
+    "tcp_port": 0, "compression": "*", "compression_min_bytes": 100,
+    "sockjs_transports": "websocket,xhr-streaming,xhr-polling,eventsource,htmlfile,jsonp-polling,iframe",
 }  # fmt: skip
 # Gauges of /metrics that are not zero when nobody is there: why, and the most they may be.
-KEPT: Mapping[str, float] = {
+KEPT: Mapping[str, Any] = {
     "stompede_routes_remembered": 4096,  # a cache
     "stompede_head_cache_entries": 2 * SETTINGS["head_cache"],  # a cache of two generations
     "stompede_tokens_remembered": SETTINGS["token_cache"],  # a cache
@@ -49,19 +53,28 @@ KEPT_OBJECTS: Mapping[str, int] = {
     "stompede.wire.stomp.head.Head": 2 * SETTINGS["head_cache"],
     "stompede.server.fanout.topics.Shape": 1024,  # a cache
     "stompede.messaging.guards.Gate": 4096,  # of the remembered routes
-    "stompede.server.handlers.running._Carrier": 65,  # parked tasks
+    "stompede.server.handlers.carriers.Carrier": 65,  # parked tasks
     "stompede.transports.deflate.DeflateFraming": 8,  # one for each size of window
     "stompede.store.memory_history._Stream": SETTINGS["history_destinations"],
 }
-KEPT_TASKS: Mapping[str, int] = {"_Carrier._run": 65}
+KEPT_TASKS: Mapping[str, int] = {"Carrier._run": 65}
 
 
 class Snapshot(NamedTuple):
-    """What a node's process held at one moment."""
+    """What a node's process held at one moment.
+
+    Attributes:
+        figures: of the application that is soaked.
+        gauges: of ``/metrics``.
+        rss: resident memory, in bytes.
+        blocks: what Python's allocator has given out: strings, too, of which the garbage collector knows nothing.
+        descriptors: of files and sockets.
+    """
 
     figures: dict[str, Any]
     gauges: dict[str, float]
-    rss: int
+    rss: float
+    blocks: float
     descriptors: int
 
 
@@ -91,7 +104,15 @@ async def snapshot(http: str, process: psutil.Process) -> Snapshot:
     """Looks into a node."""
     values = await gauges(http)
     figures = msgspec.json.decode(await ask(http, "/debug/snapshot"))
-    return Snapshot(figures, values, process.memory_info().rss, process.num_fds())
+    return Snapshot(figures, values, process.memory_info().rss, figures["blocks"], process.num_fds())
+
+
+def typical(samples: Sequence[Snapshot]) -> Snapshot:
+    """The last of several, with the median of memory, which differs by what the allocator happens to keep free."""
+    return samples[-1]._replace(
+        rss=statistics.median(each.rss for each in samples),
+        blocks=statistics.median(each.blocks for each in samples),
+    )
 
 
 def left(now: Snapshot, fresh: Snapshot) -> list[str]:
@@ -129,6 +150,8 @@ def grown(now: Snapshot, before: Snapshot) -> list[str]:
     found = []
     if now.rss > before.rss * TOLERANCE:
         found.append(f"RSS is {now.rss / 1e6:.1f} MB, and was {before.rss / 1e6:.1f} MB")
+    if now.blocks > before.blocks * BLOCKS_TOLERANCE:
+        found.append(f"{now.blocks:g} blocks of Python's allocator, and there were {before.blocks:g}")
     types, earlier = now.figures["types"], before.figures["types"]
     if sum(types.values()) > sum(earlier.values()) * TOLERANCE + SLACK:
         found.append(f"{sum(types.values())} objects, and there were {sum(earlier.values())}")

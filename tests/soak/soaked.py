@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,17 +12,29 @@ import msgspec
 import psutil
 from remains import SETTINGS, Snapshot, ask, snapshot
 
+from certificates import self_signed
 from subprocesses import Process, stompede_serve
 
 
 class Soaked:
-    """A node that is soaked."""
+    """A node that is soaked.
 
-    def __init__(self, process: Process, http: str) -> None:
+    Attributes:
+        process: its process, with its log.
+        http: base of its HTTP URLs.
+        node: its process, to look into.
+        line: URL of STOMP over TCP.
+        encrypted: URL of STOMP over TLS.
+        trust: knows its certificate.
+    """
+
+    def __init__(self, process: Process, http: str, trust: ssl.SSLContext) -> None:
         self.process = process
         self.http = http
         self.node = psutil.Process(process.pid)
         self.line = process.wait_log(r'"tcp": "(stomp://[^"]+)"')[1]
+        self.encrypted = process.wait_log(r'"tls": "(stomp\+ssl://[^"]+)"')[1]
+        self.trust = trust
 
     @property
     def url(self) -> str:
@@ -34,10 +48,10 @@ class Soaked:
         await ask(self.http, f"/debug/leak/{kind}", "POST")
 
     async def tokens(self) -> list[str]:
-        """Tokens of some members."""
+        """Tokens of members, more than the node remembers."""
         return [
             msgspec.json.decode(await ask(self.http, f"/debug/token/name-{number}", "POST"))
-            for number in range(20)
+            for number in range(SETTINGS["token_cache"] + 20)
         ]
 
 
@@ -45,8 +59,12 @@ class Soaked:
 def soaked() -> Iterator[Soaked]:
     """A node in a process of its own."""
     arguments = [part for name, value in SETTINGS.items() for part in ("--set", f"{name}={value}")]
-    with stompede_serve("soaked_app:app", *arguments, PYTHONPATH=str(Path(__file__).parent)) as (
-        process,
-        http,
-    ):
-        yield Soaked(process, http)
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key = self_signed(Path(folder))
+        environment = {
+            "PYTHONPATH": str(Path(__file__).parent),
+            "SOAKED_CERTIFICATE": certificate,
+            "SOAKED_KEY": key,
+        }
+        with stompede_serve("soaked_app:app", *arguments, **environment) as (process, http):
+            yield Soaked(process, http, ssl.create_default_context(cafile=certificate))

@@ -5,8 +5,11 @@ find what they look for.
 """
 
 import asyncio
+import contextlib
 import gc
 import os
+import ssl
+import sys
 import threading
 import time
 from collections import Counter
@@ -14,13 +17,46 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Header, Response
+import structlog
+from fastapi import Depends, FastAPI, Header, Response
 
-from stompede import Conflate, DropOldest, History, Principal, Problem, Queue, Stompede, StompSession
+from stompede import (
+    Command,
+    Conflate,
+    DropOldest,
+    History,
+    Principal,
+    Problem,
+    Queue,
+    SendCommand,
+    Stompede,
+    StompSession,
+)
+from stompede._app.listening import authority_of, listen
 from stompede.server.handlers.pool import THREAD_NAME
 from stompede.server.session.session import Session
+from stompede.transports import listen_tcp
 
-app = Stompede()
+log = structlog.get_logger("soaked")
+
+
+@contextlib.asynccontextmanager
+async def encrypted(_: FastAPI) -> AsyncIterator[None]:
+    """A second port for STOMP over TCP, which speaks TLS."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(os.environ["SOAKED_CERTIFICATE"], os.environ["SOAKED_KEY"])
+    listener = listen("127.0.0.1", 0)
+    settings = app.settings
+    server = await listen_tcp(
+        app, listener, refused=lambda _: b"", tls=tls, handshakes=app._tls_handshakes,
+        handshake_timeout_s=settings.handshake_timeout_s, close_timeout_s=settings.close_timeout_s,
+    )  # fmt: skip
+    log.info("serving", tls=f"stomp+ssl://{authority_of(listener)}")
+    yield
+    server.close()
+
+
+app = Stompede(FastAPI(lifespan=encrypted))
 app.destination("/topic/past/{name}", history=History(count=50, size_bytes=64 * 1024))
 app.destination("/topic/rooms/{room}", presence=True, history=History(count=10))
 app.destination("/topic/flood/cut")
@@ -49,9 +85,14 @@ async def echo(body: bytes) -> bytes:
 
 
 @app.message("/slow")
-async def slow(body: bytes) -> bytes:
+async def slow(body: bytes, leased: Annotated[str, Depends(lease)]) -> bytes:
     await asyncio.sleep(0.02)
     return body
+
+
+@app.message("/hang")
+async def hang(leased: Annotated[str, Depends(lease)]) -> None:
+    await asyncio.Event().wait()
 
 
 @app.message("/blocking")
@@ -60,9 +101,18 @@ def blocking(body: bytes) -> bytes:
     return body
 
 
+class AsAsked(Exception):  # noqa: N818 - nothing is wrong
+    pass
+
+
 @app.message("/fail")
 async def fail() -> None:
-    raise Problem("as-asked")
+    raise AsAsked
+
+
+@app.on_error(AsAsked)
+def as_asked(error: AsAsked) -> Problem:
+    return Problem("as-asked")
 
 
 @app.message("/rooms/{room}/say", publish="/topic/rooms/{room}")
@@ -73,6 +123,17 @@ async def say(room: str, body: Say, who: Principal | None) -> Say:
 @app.message("/jobs/{name}", publish="/queue/jobs/{name}")
 def work(name: str, body: bytes) -> bytes:
     return body
+
+
+@app.message("/whisper/{name}")
+async def whisper(name: str, body: bytes, session: StompSession) -> None:
+    await app.send_to_user(name, "/queue/news", body)
+    await app.send_to_session(session.id, "/queue/news", body)
+
+
+@app.message("/threaded")
+def threaded(body: bytes) -> None:
+    app.publish_threadsafe("/topic/plain", body)
 
 
 @app.message("/asked")
@@ -88,6 +149,14 @@ async def once() -> str:
 @app.guard("/topic/members/{name}", wildcards=True)
 def members_only(who: Principal | None) -> bool:
     return who is not None
+
+
+@app.intercept
+def stamp(command: Command, session: StompSession) -> Command | None:
+    if not isinstance(command, SendCommand) or "own" not in command.message.headers:
+        return None
+    headers = {**command.message.headers, "from": session.id}
+    return msgspec.structs.replace(command, message=msgspec.structs.replace(command.message, headers=headers))
 
 
 @app.authenticate
@@ -119,6 +188,7 @@ async def token(name: str) -> str:
 async def snapshot() -> Response:
     """What the process holds, when the garbage is gone."""
     gc.collect()
+    blocks = sys.getallocatedblocks()
     loop: Any = asyncio.get_running_loop()
     tasks = Counter(_name_of(task.get_coro()) for task in asyncio.all_tasks())
     timers = Counter(_name_of(timer._callback) for timer in loop._scheduled if not timer.cancelled())
@@ -131,9 +201,11 @@ async def snapshot() -> Response:
         "statistics": app.node.statistics(),
         "sockjs": sockjs,
         "routing": routing,
+        "compression": app._compressing.statistics(),
         "tasks": tasks,
         "timers": timers,
         "types": types,
+        "blocks": blocks,
         "threads": sum(not each.name.startswith(THREAD_NAME) for each in threading.enumerate()),
     }
     return Response(msgspec.json.encode(body), media_type="application/json")
@@ -162,6 +234,8 @@ async def leak(kind: str) -> None:
             _held.append(os.urandom(1024 * 1024) * 32)
         case "objects":
             _held.append([[number] for number in range(30_000)])
+        case "strings":
+            _held.append([f"{number:09}" for number in range(30_000)])
         case "session":
             _held.extend(each for each in gc.get_objects() if isinstance(each, Session))
         case "routing":

@@ -19,7 +19,11 @@ LEAKS = {
     "thread": "threads beside the pool's",
     "routing": "routing.entries is 1, and not 0",
 }
-GROWTHS = {"memory": "RSS is", "objects": "objects of builtins.list"}
+GROWTHS = {
+    "memory": "RSS is",
+    "strings": "blocks of Python's allocator",
+    "objects": "objects of builtins.list",
+}
 # What a guest, a member and a SockJS client have while they are there.
 HELD = (
     "stompede_sessions", "stompede_connections", "stompede_members", "stompede_subscriptions",
