@@ -28,9 +28,7 @@ def meant(text: str, destination: str) -> bool:
 def follows(levels: list[str], parts: list[str]) -> bool:
     if not levels:
         return not parts
-    if levels[0] == ">":
-        return len(parts) > 0
-    if levels[0] in MANY:
+    if levels[0] in RESTS:
         return any(follows(levels[1:], parts[taken:]) for taken in range(len(parts) + 1))
     if not parts:
         return False
@@ -82,7 +80,7 @@ def destinations(pattern: Pattern) -> list[str]:
     [
         ("stocks.*", ["stocks.ibm"], ["stocks", "stocks.ibm.x", "stocks/ibm", "stocks.", "bonds.ibm"]),
         ("stocks.#", ["stocks", "stocks.ibm", "stocks.ibm.x"], ["stocksx", "stocks/ibm", "bonds"]),
-        ("stocks.>", ["stocks.ibm", "stocks.ibm.x"], ["stocks", "stocks/ibm"]),
+        ("stocks.>", ["stocks", "stocks.ibm", "stocks.ibm.x"], ["bonds", "stocks/ibm"]),
         ("*.ibm.*", ["stocks.ibm.bid"], ["ibm.bid", "stocks.ibm", "stocks.sun.bid"]),
         ("rooms/*", ["rooms/1", "rooms/a.b"], ["rooms", "rooms/1/2", "rooms/", "rooms.1"]),
         ("rooms/**", ["rooms", "rooms/1", "rooms/1/2"], ["rooms.1", "room"]),
@@ -92,7 +90,7 @@ def destinations(pattern: Pattern) -> list[str]:
         ("a.#.z", ["a.z", "a.b.z", "a.z.z", "a.b..z"], ["a", "z", "a.z.b", "a/z", "b.a.z"]),
         ("rooms/**/seats/*", ["rooms/seats/1", "rooms/1/2/seats/3"], ["rooms/1/seats", "rooms/seats/1/2"]),
         ("#.a.#", ["a", "x.a.y", "a.a"], ["x.y", "x/a"]),
-        ("**/x/>", ["x/1", "a/x/1/2"], ["x", "a/x", "x.1"]),
+        ("**/x/>", ["x", "x/1", "a/x", "a/x/1/2"], ["x.1", "y/1"]),
         (">", ["a", "a.b", "a/b", "a/b.c/d"], []),
         ("#", ["a", "a.b", "a/b"], []),
         ("**", ["a", "a.b", "a/b"], []),

@@ -217,7 +217,7 @@ async def test_a_wildcard_waits_until_the_bus_listens_for_all_that_begins_as_it_
 ) -> None:
     client, writer = await served.client(), await served.client()
     await client.subscribe("/topic/stocks.*", 1)
-    await client.subscribe("/topic/stocks.>", 2)
+    await client.subscribe("/topic/stocks.*.>", 2)
     assert bus.wanted == {"/topic/stocks...."}
     await writer.request("SEND", {"destination": "/topic/stocks.ibm"}, "x")
     assert {(await client.message()).headers["subscription"] for _ in range(2)} == {"1", "2"}

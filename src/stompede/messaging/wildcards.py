@@ -8,7 +8,7 @@ between dots; of the wildcards without a slash only those that mean everything, 
 =========== ==========================================================================
 ``*``       exactly one level, which is not empty
 ``#  **``   any number of levels, none too: RabbitMQ's and Spring's, wherever they stand
-``>``       all that follows, at least one level: ActiveMQ's rest, only at the end
+``>``       the same, only at the end: ActiveMQ's rest
 =========== ==========================================================================
 
 In the middle any number of levels means that a name may match in several ways. They are followed all at once, level by
@@ -30,9 +30,9 @@ MAX_LEVELS: Final = 32
 """Of a wildcard: each costs some hundred bytes, and nobody needs more."""
 
 _ONE: Final = "*"
-_AT_LEAST_ONE: Final = ">"
+_REST: Final = ">"
 _MANY: Final = ("#", "**")
-_RESTS: Final = (*_MANY, _AT_LEAST_ONE)
+_RESTS: Final = (*_MANY, _REST)
 
 
 @final
@@ -80,7 +80,7 @@ class Wildcard:
             raise Problem("invalid-destination", f"{text}: a wildcard may have {MAX_LEVELS} levels")
         rest = levels.pop() if levels[-1] in _RESTS else None
         for level in levels:
-            if level == _AT_LEAST_ONE:
+            if level == _REST:
                 raise Problem(
                     "invalid-destination",
                     f"{text}: `{level}` stands for all levels that follow, so it can only be the last one; "
@@ -100,7 +100,7 @@ class Wildcard:
         beginning = f"{self._prefix}/{separator.join(literals)}"
         further = any(level not in _MANY for level in self._levels[len(literals) :])
         # Without a further level that must be there, a name may end here.
-        return beginning + separator if literals and (further or self._rest == _AT_LEAST_ONE) else beginning
+        return beginning + separator if literals and further else beginning
 
     def matches(self, destination: str) -> bool:
         """Whether a destination, which holds no wildcard itself, is one of those that are meant."""
@@ -117,7 +117,7 @@ class Wildcard:
         if self.in_several_ways:
             return _reach(self._all_levels(), parts)[-1][-1]
         missing = len(parts) - len(self._levels)
-        if missing < (self._rest == _AT_LEAST_ONE) or (missing > 0 and self._rest is None):
+        if missing < 0 or (missing > 0 and self._rest is None):
             return False
         return all(
             bool(part) if level == _ONE else level == part
@@ -138,14 +138,14 @@ class Wildcard:
         if self.in_several_ways and self._slashes:
             return _overlap_of_many([*prefix, *self._all_levels()], pattern)
         if self._slashes:
-            head, least = [*prefix, *self._levels], self._rest == _AT_LEAST_ONE
+            head, least = [*prefix, *self._levels], 0
         elif self._levels:
             last = segments[-1]
             if len(segments) != len(prefix) + 1 or (last is not None and not self._match(last.split("."))):
                 return None
-            head, least = [*prefix, name if last is None else last], False
+            head, least = [*prefix, name if last is None else last], 0
         else:
-            head, least = prefix, True
+            head, least = prefix, 1
         further = len(segments) - len(head)
         if further < least or (further > 0 and self._rest is None):
             return None
@@ -191,15 +191,13 @@ def _reach(levels: Sequence[str], parts: Sequence[str | None]) -> list[list[bool
     """How far levels reach: ``[j][i]`` says whether the first i of them can stand for the first j parts."""
     row = [True]
     for level in levels:
-        row.append(row[-1] and level in _MANY)
+        row.append(row[-1] and level in _RESTS)
     rows = [row]
     for part in parts:
         last, row = row, [False]
         for number, level in enumerate(levels):
-            if level in _MANY:
+            if level in _RESTS:
                 row.append(row[number] or last[number + 1])
-            elif level == _AT_LEAST_ONE:
-                row.append(last[number] or last[number + 1])
             else:
                 row.append(last[number] and _falls_on(level, part))
         rows.append(row)
@@ -233,7 +231,7 @@ def _overlap_of_many(levels: Sequence[str], pattern: Pattern) -> dict[str, str] 
 
 
 class _Node(Generic[T]):
-    __slots__ = ("at_least_one", "exact", "literals", "loops", "many", "one", "rest")
+    __slots__ = ("exact", "literals", "loops", "many", "one", "rest")
 
     def __init__(self, *, loops: bool = False) -> None:
         self.literals: dict[str, _Node[T]] = {}
@@ -241,15 +239,12 @@ class _Node(Generic[T]):
         self.many: _Node[T] | None = None
         # Whether it stands behind any number of levels: then it stays where it is, whatever level comes.
         self.loops = loops
-        # Values under the text of their wildcard: `#` and `**` mean the same, and may both be there.
+        # Values under the text of their wildcard: `#`, `**` and `>` mean the same, and may all be there.
         self.exact: dict[str, T] = {}
         self.rest: dict[str, T] = {}
-        self.at_least_one: dict[str, T] = {}
 
     def values(self, rest: str | None) -> dict[str, T]:
-        if rest is None:
-            return self.exact
-        return self.at_least_one if rest == _AT_LEAST_ONE else self.rest
+        return self.exact if rest is None else self.rest
 
     def child(self, level: str) -> _Node[T]:
         if level in _MANY:
@@ -272,7 +267,7 @@ class _Node(Generic[T]):
 
     def __bool__(self) -> bool:
         children = self.literals or self.one is not None or self.many is not None
-        return bool(children or self.exact or self.rest or self.at_least_one)
+        return bool(children or self.exact or self.rest)
 
 
 @final
@@ -326,8 +321,7 @@ class WildcardTrie(Generic[T]):
         """The values of all wildcards that match a destination, which is a topic without wildcards."""
         name = destination[self._skip :]
         if "/" in name:
-            everything = [*self._dots.rest.values(), *self._dots.at_least_one.values()]
-            return everything + self._matching(self._slashes, name.split("/"))
+            return [*self._dots.rest.values(), *self._matching(self._slashes, name.split("/"))]
         return self._matching(self._dots, name.split(".")) + self._matching(self._slashes, [name])
 
     def _matching(self, root: _Node[T], levels: Sequence[str]) -> list[T]:
@@ -339,7 +333,7 @@ class WildcardTrie(Generic[T]):
                 nodes = _with_none_of_many(nodes)
             further: list[_Node[T]] = []
             for node in nodes:
-                found += (node.rest, node.at_least_one)
+                found.append(node.rest)
                 if (literal := node.literals.get(level)) is not None:
                     further.append(literal)
                 if node.one is not None and level:
