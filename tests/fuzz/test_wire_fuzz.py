@@ -25,12 +25,12 @@ FRAMES = int(os.environ.get("STOMPEDE_FUZZ_FRAMES", "0"))
 FRAMES_BY_DEFAULT = 1_000_000
 SECONDS_BY_DEFAULT = 32
 WORKERS = min(2, os.cpu_count() or 1)
-MAX_GROWTH_BYTES = 3 * 1024 * 1024
+MAX_GROWTH_BYTES = 4 * 1024 * 1024
 MAX_RSS_MB = 512
 MAX_INPUT_BYTES = 600
 HANG_S = 20
 MAX_SAID = 4000
-START_S = 120  # the fuzzer instruments what it imports, and looks at the corpus first
+START_S = 240  # the fuzzer instruments what it imports, and looks at the corpus first
 
 _DONE = re.compile(r"Done (\d+) runs")
 _KEPT = re.compile(r"Test unit written to (\S+)")
