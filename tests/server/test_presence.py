@@ -14,7 +14,7 @@ from stompede.client import Client, Subscription
 from stompede.messaging.destinations import Prefixes
 from stompede.messaging.message import Message
 from stompede.registry import Counts, MemoryPresenceTable, Outcome
-from stompede.server.presence import presence, reporting
+from stompede.server.presence import graces, presence, reporting
 from stompede.server.presence.events import Announcer
 from stompede.server.presence.presence import Presence
 
@@ -72,6 +72,23 @@ async def watched(app: Stompede) -> AsyncIterator[Watched]:
             here = Watched(app, clock, events)
             assert await here.types() == ["present"]
             yield here
+
+
+async def test_one_member_that_comes_and_goes_takes_the_grace_from_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(graces, "MAX_GRACES", 10)
+    async with watched(an_app(presence_grace_s=5)) as here:
+        for _ in range(30):
+            async with here.member("flapping"):
+                pass
+        assert here.presence.statistics().leaving == 1
+        async with here.member("cook"):
+            pass
+        assert here.presence.statistics().leaving == 2
+        assert await here.types() == ["join", "join"]
+        async with here.member("flapping"):
+            assert here.presence.statistics().leaving == 1
 
 
 async def test_who_comes_back_within_the_grace_neither_left_nor_joined() -> None:

@@ -248,6 +248,45 @@ async def test_what_waits_for_a_slow_consumer_of_a_topic_is_bounded_by_its_polic
     assert await client.settle() == []
 
 
+@pytest.mark.parametrize("destination", ["/topic/x/a", "/topic/x/*"])
+async def test_the_policy_of_a_messages_own_destination_counts_also_over_a_wildcard(
+    serve: Serve, destination: str
+) -> None:
+    app = make_app(outbound_bytes=4000)
+    app.destination("/topic/x/a", slow=DropOldest(), queue=Queue(max_deliveries=1))
+    served = await serve(app)
+    client, sender = await served.client(), await served.client()
+    await client.subscribe(destination, ack="client", **{"prefetch-count": "1"})
+    for number in range(10):
+        await sender.request("SEND", {"destination": "/topic/x/a"}, f"{number}" + " " * 1000)
+    got = []
+    for _ in range(4):
+        got.append(await client.message())
+        await answer(client, got[-1], "NACK")
+    assert [frame.text.strip() for frame in got] == ["0", "7", "8", "9"]
+    assert await client.settle() == []
+
+
+async def test_over_a_wildcard_nothing_is_dropped_that_its_own_destination_does_not_let_go(
+    serve: Serve,
+) -> None:
+    app = make_app(outbound_bytes=4000)
+    app.destination("/topic/x/a", slow=DropOldest())
+    served = await serve(app)
+    client, sender = await served.client(), await served.client()
+    await client.subscribe("/topic/x/*", ack="client-individual", **{"prefetch-count": "1"})
+    for number, name in enumerate("bbbaa"):
+        await sender.request("SEND", {"destination": f"/topic/x/{name}"}, f"{name}{number}" + " " * 1000)
+    got = []
+    for _ in range(4):
+        got.append(await client.message())
+        await answer(client, got[-1])
+    assert [frame.text.strip() for frame in got] == ["b0", "b1", "b2", "a4"]
+    for _ in range(5):
+        await sender.request("SEND", {"destination": "/topic/x/b"}, "b" + " " * 1000)
+    await served.ended("slow-consumer")
+
+
 async def test_who_acknowledges_a_topic_too_slowly_is_cut(serve: Serve) -> None:
     served = await serve(make_app(outbound_bytes=4000))
     client, sender = await served.client(), await served.client()

@@ -8,7 +8,6 @@ What goes to the table and comes from it is in `reporting`, what subscribers are
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -27,6 +26,7 @@ from stompede.registry import (
     PresenceTableStatistics,
 )
 from stompede.server.presence.events import JSON, Announcer, Present, present, present_body
+from stompede.server.presence.graces import Graces
 from stompede.server.presence.reporting import Key, Reporter
 from stompede.server.session.subscription import Subscription
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("stompede.presence")
 _GRACES_AT_ONCE: Final = 1000  # ended in one turn of the loop, which has other things to do
-_MAX_LEAVING: Final = 100_000  # members that wait for the end of their grace; beyond it there is none
 _NO_INFO: Final = b"null"
 
 
@@ -72,12 +71,11 @@ class PresenceStatistics(msgspec.Struct, frozen=True, rename="camel"):
 class _Member:
     """A member on a destination, through this node."""
 
-    __slots__ = ("info", "leaves_at", "subscriptions")
+    __slots__ = ("info", "subscriptions")
 
     def __init__(self) -> None:
         self.subscriptions = 0
         self.info = _NO_INFO
-        self.leaves_at: float | None = None
 
 
 class _Room:
@@ -110,7 +108,7 @@ class Presence:
         self._info = info
         self._rooms: dict[str, _Room] = {}
         self._attending: dict[Subscription, tuple[Session, str | None]] = {}
-        self._leaving: deque[tuple[float, str, str]] = deque()
+        self._graces = Graces(node.settings.max_subscriptions)
         self._members = self._guests = self._info_refused = 0
         self._announcer = Announcer(
             node.prefixes, node.settings.presence_events_per_s, node.publisher.publish_message, node.spawn
@@ -123,7 +121,7 @@ class Presence:
         """Figures of now and since the start."""
         told = self._announcer
         return PresenceStatistics(
-            self._members, self._guests, len(self._leaving), told.told, told.withheld, told.counted,
+            self._members, self._guests, len(self._graces), told.told, told.withheld, told.counted,
             self.reporter.failed + told.failed, self.reporter.unnoted, self._info_refused,
             self.reporter.table.statistics(),
         )  # fmt: skip
@@ -178,8 +176,8 @@ class Presence:
             member = room.members[user] = _Member()
             self._members += 1
         member.subscriptions += 1
-        member.leaves_at = None
         if member.subscriptions == 1:
+            self._graces.came_back(destination, user)
             member.info = self._info_of(session, destination)
             self.reporter.note(destination, user)
 
@@ -198,22 +196,15 @@ class Presence:
         if member.subscriptions:
             return
         grace_s = self._node.settings.presence_grace_s
-        if not grace_s or len(self._leaving) >= _MAX_LEAVING:
+        if not grace_s or not self._graces.begin(destination, user, self._node.now() + grace_s):
             self._gone(destination, room, user)
-            return
-        member.leaves_at = self._node.now() + grace_s
-        self._leaving.append((member.leaves_at, destination, user))
 
     def _end_graces(self, now: float) -> None:
-        for _ in range(_GRACES_AT_ONCE):
-            if not self._leaving or self._leaving[0][0] > now:
-                return
-            due, destination, user = self._leaving.popleft()
-            room = self._rooms.get(destination)
-            member = None if room is None else room.members.get(user)
-            if room is not None and member is not None and member.leaves_at == due:
-                self._gone(destination, room, user)
-        self._node.call_soon(lambda: self._end_graces(now))
+        over = self._graces.take_over(now, _GRACES_AT_ONCE)
+        for destination, user in over:
+            self._gone(destination, self._rooms[destination], user)
+        if len(over) == _GRACES_AT_ONCE:
+            self._node.call_soon(lambda: self._end_graces(now))
 
     def _gone(self, destination: str, room: _Room, user: str) -> None:
         del room.members[user]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, final
 import msgspec
 
 from stompede.messaging.message import Message
-from stompede.server.fanout.policies import Conflate, Cut
+from stompede.server.fanout.policies import Conflate, Cut, SlowPolicy
 from stompede.server.queues.acks import Consumer, Delivered
 from stompede.server.session.subscription import Subscription
 from stompede.store import Position
@@ -51,6 +51,7 @@ class _Waiting(msgspec.Struct, frozen=True, gc=False):
     id: str
     message: Message
     deliveries: int  # this one included
+    may_go: bool = True  # to make room for others
 
     @property
     def size_bytes(self) -> int:
@@ -70,16 +71,16 @@ class TopicConsumer(Consumer):
     """
 
     __slots__ = (
-        "_again", "_counts", "_fresh", "_held", "_max_bytes", "_max_deliveries", "_overflown", "_policy", "_size_bytes",
+        "_again", "_counts", "_fresh", "_held", "_max_bytes", "_options", "_overflown", "_size_bytes",
         "drained",
     )  # fmt: skip
 
     def __init__(self, session: Session, subscription: Subscription) -> None:
         super().__init__(session, subscription)
         node = session.node
-        options = node.options.of(subscription.destination)
-        self._policy = options.slow
-        self._max_deliveries = options.queue.max_deliveries
+        self._options = (
+            node.options
+        )  # of each message's own destination: the subscription may have a wildcard
         self._max_bytes = node.settings.outbound_bytes
         self._counts = node.topic_acks
         self._again: deque[_Waiting] = deque()
@@ -95,12 +96,13 @@ class TopicConsumer(Consumer):
     def take(self, message_id: str, message: Message) -> None:
         """See `Listener`."""
         key: Hashable = message_id
-        if isinstance(self._policy, Conflate):
-            key = (message.destination, message.headers.get(self._policy.by) if self._policy.by else None)
+        policy = self._options.policy_of(message.destination)
+        if isinstance(policy, Conflate):
+            key = (message.destination, message.headers.get(policy.by) if policy.by else None)
         older = self._fresh.get(key)
-        waiting = _Waiting(message_id, message, 1)
+        waiting = _Waiting(message_id, message, 1, not isinstance(policy, Cut))
         more = waiting.size_bytes - (0 if older is None else older.size_bytes)
-        if self._size_bytes + more > self._max_bytes and not self._make_room(more, key):
+        if self._size_bytes + more > self._max_bytes and not self._make_room(more, key, policy):
             return
         if older is not None:
             del self._fresh[key]
@@ -109,9 +111,9 @@ class TopicConsumer(Consumer):
         self._fresh[key] = waiting
         self.session.node.turns.add(self)
 
-    def _make_room(self, wanted: int, replaced: Hashable) -> bool:
-        """Drops the oldest waiting messages until one more fits; false where it must not be taken."""
-        if isinstance(self._policy, Cut):
+    def _make_room(self, wanted: int, replaced: Hashable, policy: SlowPolicy) -> bool:
+        """Drops the oldest waiting messages that may go until one more fits; false where it must not be taken."""
+        if isinstance(policy, Cut):
             self._overflown = True
             self.session.node.turns.add(self)  # the hub must not be entered from here
             return False
@@ -120,7 +122,7 @@ class TopicConsumer(Consumer):
         for key, one in self._fresh.items():
             if left + wanted <= self._max_bytes:
                 break
-            if key != replaced:
+            if key != replaced and one.may_go:
                 doomed.append(key)
                 left -= one.size_bytes
         for key in doomed:
@@ -210,7 +212,7 @@ class TopicConsumer(Consumer):
 
     def refused(self, messages: Sequence[Delivered]) -> Awaitable[None] | None:
         """See `Consumer`."""
-        again = [each for each in messages if each.deliveries < self._max_deliveries and not self.gone]
+        again = [each for each in messages if each.deliveries < self._most(each.message) and not self.gone]
         self._counts.dropped += len(messages) - len(again)
         self._let_loose(messages)
         self._counts.waiting += len(again)
@@ -220,6 +222,9 @@ class TopicConsumer(Consumer):
             self._again.appendleft(waiting)
         self.ready()
         return None
+
+    def _most(self, message: Message) -> int:
+        return self._options.of(message.destination).queue.max_deliveries
 
     def returned(self, messages: Sequence[Delivered]) -> None:
         """See `Consumer`: nobody else has them to get."""
