@@ -1,5 +1,6 @@
 """What may be registered, and what is refused with a sentence instead of doing nothing."""
 
+import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from stompede import (
     Command,
     ConfigurationError,
     Conflate,
+    DropOldest,
     RequestError,
     Stompede,
     StompSession,
@@ -91,10 +93,103 @@ def test_a_policy_that_is_none_is_refused(slow: Any) -> None:
         make_app().destination("/topic/positions", slow=slow)
 
 
-@pytest.mark.parametrize("decorator", ["message", "subscribe"])
+@pytest.mark.parametrize("decorator", ["message", "subscribe", "guard"])
 def test_a_decorator_without_its_parentheses_is_refused(decorator: str) -> None:
-    with pytest.raises(ConfigurationError, match=f'write @app.{decorator}\\("/rooms/{{room}}/say"\\) above'):
-        getattr(make_app(), decorator)(handle)
+    app = make_app()
+    with pytest.raises(ConfigurationError, match=f'write @app.{decorator}\\("/.*/{{room}}.*"\\) above'):
+        getattr(app, decorator)(handle)
+
+
+def test_on_error_without_its_parentheses_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"write @app.on_error\(ValueError\) above the function"):
+        make_app().on_error(lambda error: Problem("x"))  # type: ignore[arg-type,type-var]  # what it refuses
+
+
+class Place:
+    def __init__(self, body: bytes) -> None: ...
+
+
+def returns_socket(body: bytes) -> socket.socket: ...
+
+
+def returns_none(body: bytes) -> None: ...
+
+
+def is_on(room: str) -> bool:
+    return True
+
+
+WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
+    "a handler with the application prefix": (
+        lambda app: app.message("/app/a")(handle),
+        'begins behind the prefix; write @app.message("/a")',
+    ),
+    "a handler of a topic": (
+        lambda app: app.message("/topic/a")(handle),
+        'that is a topic: publish="/topic/a"',
+    ),
+    "an answer on a topic": (
+        lambda app: app.subscribe("/topic/a")(never),
+        "clients subscribe to it without a handler",
+    ),
+    "a class as a handler": (lambda app: app.message("/a")(Place), "Place is a class"),
+    "a number as a handler": (lambda app: app.message("/a")(3), "@app.message takes a function, not 3"),
+    "a result that is no JSON": (
+        lambda app: app.message("/a")(returns_socket),
+        "it returns socket, of which no JSON",
+    ),
+    "an answer that is no JSON": (
+        lambda app: app.subscribe("/a")(lambda: None) and app.subscribe("/b")(returns_nothing_of_json),
+        "it returns socket, of which no JSON",
+    ),
+    "nothing to publish": (
+        lambda app: app.message("/a", publish="/topic/a")(returns_none),
+        "it returns None, so nothing would ever go to publish='/topic/a'",
+    ),
+    "a guard of None": (lambda app: app.guard("/topic/{room}", on=None)(is_on), "on=None is no operation"),
+    "a login of one argument": (lambda app: app.authenticate(lambda login: None), "takes (login, passcode)"),
+    "a number that proves logins": (
+        lambda app: app.authenticate(3),
+        "@app.authenticate takes a function, not 3",
+    ),
+    "a number that intercepts": (lambda app: app.intercept(3), "@app.intercept takes a function, not 3"),
+    "a number that listens": (
+        lambda app: app.on_session_end(3),
+        "@app.on_session_end takes a function, not 3",
+    ),
+    "a number as history": (lambda app: app.destination("/topic/a", history=3), "history=3 is no history"),
+    "a number as queue": (lambda app: app.destination("/queue/a", queue=3), "queue=3 says no bounds"),
+}
+
+
+def returns_nothing_of_json() -> socket.socket: ...
+
+
+@pytest.mark.parametrize(("register", "sentence"), WRONG.values(), ids=WRONG.keys())
+def test_what_could_never_work_is_refused_with_a_sentence(
+    register: Callable[[Any], object], sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        register(make_app())
+    assert sentence in str(refused.value)
+
+
+def test_a_login_may_ask_for_the_address_and_a_handler_may_be_any_callable() -> None:
+    app = make_app()
+    app.authenticate(lambda login, passcode, client_address: None)
+    app.message("/user/{name}")(lambda name: None)
+    app.message("/a")(partial(handle))
+
+
+def test_a_destination_is_said_once_and_its_options_do_not_depend_on_an_order() -> None:
+    app = make_app()
+    app.destination("/topic/{a}/x", slow=Conflate())
+    app.destination("/topic/b/x", slow=DropOldest())
+    with pytest.raises(ConfigurationError, match=r"is taken already by app.destination\('/topic/b/x'\)"):
+        app.destination("/topic/b/x", slow=Conflate())
+    with pytest.raises(ConfigurationError, match=r"both match .*neither is more specific"):
+        app.destination("/topic/b/{c}", slow=DropOldest())
+    app.destination("/topic/b/{c}", slow=Conflate())
 
 
 def gone(session: StompSession) -> None: ...

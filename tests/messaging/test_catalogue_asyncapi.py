@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_catalogue import sample_catalogue
 
-from stompede.messaging.catalogue import Catalogue
+from stompede.messaging.catalogue import Catalogue, server_entry
 
 PROJECT = Path(__file__).parents[1] / "asyncapi"
 
@@ -43,6 +43,11 @@ def test_the_official_parser_accepts_the_catalogue():
 
 def test_the_official_parser_accepts_the_catalogue_of_an_empty_application():
     assert_valid(Catalogue(title="Empty", version="0").document())
+
+
+def test_the_official_parser_accepts_where_to_connect():
+    servers = {"ws-v1": server_entry("127.0.0.1:8080", "/ws/v1", secure=False)}
+    assert_valid(Catalogue(title="Empty", version="0").document(servers))
 
 
 def test_the_official_parser_would_have_seen_a_mistake():

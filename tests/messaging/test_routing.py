@@ -62,7 +62,7 @@ def test_who_denies_by_patterns_sees_wildcards_too():
 @pytest.mark.parametrize(
     ("first", "second", "sentence"),
     [
-        ("/ping", "/ping", 'b: pattern "/ping" is taken already of a; change one of the two'),
+        ("/ping", "/ping", 'b: pattern "/ping" is taken already by a; change one of the two'),
         (
             "/a/{x}",
             "/a/{y}",

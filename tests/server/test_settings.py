@@ -4,9 +4,10 @@ from pydantic import ValidationError
 from stompede import ConfigurationError, Settings, Stompede
 
 LISTS = ("endpoints", "app_prefixes", "allowed_origins", "trusted_proxies", "jwt_algorithms")
+FREE = ("app_prefixes", "trusted_proxies", "jwt_algorithms")
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", FREE)
 def test_lists_may_be_written_with_commas_also_in_the_environment(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -25,6 +26,60 @@ def test_every_list_may_be_written_with_commas() -> None:
     assert Settings(sockjs_transports="websocket, iframe").sockjs_transports == ("websocket", "iframe")  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="flash"):
         Settings(sockjs_transports="flash")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "sentence"),
+    [
+        ("", "there is none; name at least one path"),
+        ("stomp", "stomp does not begin with a slash; write /stomp"),
+        ("/a/{room}", "is no plain path"),
+        ("/a*", "is no plain path"),
+        ("/a?b=1", "is no plain path"),
+        ("/a b", "is no plain path"),
+        ("/a/", "is no plain path"),
+        ("//a", "is no plain path"),
+        ("/a,/b,/a", "/a stands there twice"),
+    ],
+)
+def test_an_endpoint_that_nobody_can_reach_is_refused(endpoints: str, sentence: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(endpoints=endpoints)  # type: ignore[arg-type]
+    assert sentence in str(refused.value)
+
+
+def test_endpoints_are_plain_paths() -> None:
+    for path in ("/", "/stomp", "/live/v1.0/stomp_(a)"):
+        assert Settings(endpoints=(path,)).endpoints == (path,)
+
+
+@pytest.mark.parametrize(
+    ("origin", "meant"),
+    [
+        ("example.org", "https://example.org"),
+        ("https://example.org/page", "write https://example.org,"),
+        ("http://a.b:8080/x?y", "write http://a.b:8080,"),
+        ("https://*.example.org", "is no origin"),
+        ("/a", "is no origin"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused(origin: str, meant: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(allowed_origins=(origin,))
+    assert "is no origin: scheme, host and port, without a path" in str(refused.value)
+    assert meant in str(refused.value)
+
+
+def test_origins_of_browsers_and_apps_are_taken() -> None:
+    origins = (
+        "*",
+        "null",
+        "https://example.org",
+        "http://[::1]:8080",
+        "capacitor://localhost",
+        "https://a.b/",
+    )
+    assert Settings(allowed_origins=origins).allowed_origins == origins
 
 
 def test_a_name_that_no_setting_has_is_refused() -> None:

@@ -14,7 +14,9 @@ from fastapi import FastAPI
 from stompede._app.endpoints import compressing_of, endpoints_of
 from stompede._app.foreign import stopping_with_server
 from stompede._app.http import install_routes
+from stompede._app.places import servers_of
 from stompede._app.registration import Registrations
+from stompede._app.rest import answer_refusals
 from stompede._app.tcp import serving_tcp
 from stompede._traceback import traceback_of
 from stompede._types import NO_HEADERS, Principal
@@ -75,6 +77,7 @@ class Stompede(Registrations):
                 f"trusted_proxies: {error}; give addresses or networks like 10.0.0.0/8"
             ) from None
         super().__init__(fastapi or FastAPI(title=title, version=version), own, title, version)
+        answer_refusals(self.fastapi)
         self._endpoints = endpoints_of(own, self, self._rules)
         self._compressing = compressing_of(own)
         self._node: Node | None = None
@@ -130,10 +133,12 @@ class Stompede(Registrations):
         Args:
             destination: the whole destination.
             value: ``bytes`` and ``str`` go as they are, everything else as JSON.
-            headers: headers of the message.
+            headers: further headers of the message, of texts. ``Authorization``, ``login`` and ``passcode`` are
+                refused, and so are those that the server writes itself.
             content_type: instead of the one that ``value`` suggests.
 
         Raises:
+            ValueError: a header that no message may have.
             Problem: ``invalid-destination``; ``queue-full``: the queue holds as much as it may.
             BusError: the bus did not take it.
         """
@@ -243,9 +248,14 @@ class Stompede(Registrations):
             self._issuer = issuer_from(self.settings)
         return self._issuer
 
-    def catalogue(self) -> dict[str, Any]:
-        """The AsyncAPI 3 document of all destinations."""
-        return self._catalogue.document()
+    def catalogue(self, base_url: str | None = None) -> dict[str, Any]:
+        """The AsyncAPI 3 document of all destinations.
+
+        Args:
+            base_url: under which HTTP URL clients reach the node, for the document's servers; by default what the
+                setting ``public_url`` says, or where the node listens.
+        """
+        return self._catalogue.document(servers_of(self.settings, base_url or self._listens_at))
 
     # Running.
 

@@ -32,6 +32,9 @@ def catalogue_page(document: Mapping[str, Any]) -> str:
         f"<p>{escape(info.get('description', ''))}</p>",
         "<p>Every destination and its messages. For programs: <a href=/asyncapi.json>asyncapi.json</a>.</p>",
     ]
+    for server in document.get("servers", {}).values():
+        url = f"{server['protocol']}://{server['host']}{server['pathname']}"
+        parts.append(f"<p>Connect to <code>{escape(url)}</code></p>")
     uses: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for operation in document.get("operations", {}).values():
         channel = operation["channel"]["$ref"].rpartition("/")[2]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
@@ -31,6 +31,11 @@ def install_routes(app: Stompede) -> None:
         ConfigurationError: the application has one of the paths itself.
     """
     router = _router(app)
+    for path in _paths(router.routes):
+        if app._endpoints.websocket(path) is not None or app._endpoints.http(path) is not None:
+            raise ConfigurationError(
+                f"endpoints: {path} is one of Stompede's own paths and would be hidden; choose another endpoint"
+            )
     own = {*map(_shape, _paths(router.routes)), *app.settings.endpoints}
     for path in _paths(app.fastapi.routes):
         if _shape(path) in own or app._endpoints.http(path) is not None:
@@ -92,12 +97,12 @@ def _router(app: Stompede) -> APIRouter:
         tags=["catalogue"],
         summary="Every destination with the schema of its messages, as AsyncAPI 3",
     )
-    async def asyncapi_json() -> JSONResponse:
-        return JSONResponse(app.catalogue())
+    async def asyncapi_json(request: Request) -> JSONResponse:
+        return JSONResponse(app.catalogue(str(request.base_url)))
 
     @router.get("/asyncapi", include_in_schema=False)
-    async def asyncapi() -> HTMLResponse:
-        return HTMLResponse(catalogue_page(app.catalogue()))
+    async def asyncapi(request: Request) -> HTMLResponse:
+        return HTMLResponse(catalogue_page(app.catalogue(str(request.base_url))))
 
     router.include_router(history_router(app))
     router.include_router(presence_router(app))

@@ -10,6 +10,16 @@ import msgspec
 from fastapi import FastAPI
 
 from stompede._app.bounds import check_history, check_queue
+from stompede._app.forms import (
+    check_kinds,
+    check_publish,
+    check_result,
+    needs_exception,
+    needs_function,
+    needs_pattern,
+    needs_relative,
+    takes_address,
+)
 from stompede.errors import ConfigurationError, SessionClosedError
 from stompede.messaging._naming import describe
 from stompede.messaging.binding import BoundHandler, bind_handler
@@ -64,7 +74,7 @@ class Registrations:
             InterceptorChain(),
             ErrorHandlers(),
             SessionEvents(),
-            Router(overlapping=True),
+            Router(),
         )
         self._catalogue = Catalogue(title=title, version=version, prefixes=self.prefixes)
         self._presence = False
@@ -87,17 +97,14 @@ class Registrations:
             ConfigurationError: at registration, with a sentence that says where and how to mend it.
         """
 
-        _needs_pattern("message", pattern)
+        needs_relative("message", pattern, self.prefixes)
 
         def register(func: F) -> F:
             self._still_registering(func)
             handler = self._bind(func, pattern, "message", publish)
-            if publish is not None and self.prefixes.classify(publish) not in (Kind.TOPIC, Kind.QUEUE):
-                raise ConfigurationError(
-                    f"{handler.where}: publish={publish!r} is no topic and no queue; begin it "
-                    f"with {self.prefixes.topic}/ "
-                    f"or {self.prefixes.queue}/"
-                )
+            if publish is not None:
+                check_publish(handler, publish, self.prefixes)
+            check_result(handler)
             answers = publish is None if reply is None else reply
             self._program.messages.add(handler.pattern, Served(handler, answers), handler.where)
             self._catalogue.add_message_handler(handler, reply=answers)
@@ -112,11 +119,12 @@ class Registrations:
             ConfigurationError: as `message`.
         """
 
-        _needs_pattern("subscribe", pattern)
+        needs_relative("subscribe", pattern, self.prefixes)
 
         def register(func: F) -> F:
             self._still_registering(func)
             handler = self._bind(func, pattern, "subscribe", None)
+            check_result(handler)
             self._program.subscribes.add(handler.pattern, Served(handler, True), handler.where)
             self._catalogue.add_subscribe_handler(handler)
             return func
@@ -143,6 +151,8 @@ class Registrations:
                 too, with the wildcard in the place of the variable: ``room`` is ``"*"`` where ``/topic/rooms/*`` is
                 subscribed to. Without it such subscriptions are refused.
         """
+
+        needs_pattern("guard", pattern)
 
         def register(func: F) -> F:
             self._still_registering(func)
@@ -188,14 +198,22 @@ class Registrations:
         ends its way; `Problem` refuses. Annotate the first argument with the commands that it wants to see.
         """
         self._still_registering(func)
+        needs_function("intercept", func)
         self._program.interceptors.add(func)
         return func
 
     def on_error(self, exception_class: type[E]) -> Callable[[F], F]:
-        """Says what a client is told of an exception: the function takes it and returns a `Problem`."""
+        """Says what a client is told of an exception: the function takes it and returns a `Problem`.
+
+        Raises:
+            ConfigurationError: it is no exception class, or has a function already.
+        """
+
+        needs_exception(exception_class)
 
         def register(func: F) -> F:
             self._still_registering(func)
+            needs_function("on_error", func)
             self._program.errors.add(exception_class, func)
             return func
 
@@ -219,6 +237,7 @@ class Registrations:
 
     def _listen(self, moment: Moment, func: F) -> F:
         self._still_registering(func)
+        needs_function(f"on_{moment.replace('-', '_')}", func)
         self._program.events.add(moment, func)
         return func
 
@@ -259,7 +278,7 @@ class Registrations:
         self._still_registering(func)
         if self._program.authenticate is not None:
             raise ConfigurationError("@app.authenticate is given twice; one function proves logins")
-        if "client_address" in inspect.signature(func).parameters:
+        if takes_address(func):
             self._program.authenticate = func
         else:
             self._program.authenticate = lambda login, passcode, client_address: func(login, passcode)  # noqa: ARG005
@@ -289,10 +308,7 @@ class Registrations:
             description: for the catalogue.
         """
         self._still_registering(f"app.destination({pattern!r})")
-        if slow is not None and not isinstance(slow, SlowPolicy):
-            raise ConfigurationError(
-                f"app.destination({pattern!r}): slow={slow!r} is no policy; write Cut(), DropOldest() or Conflate()"
-            )
+        check_kinds(f"app.destination({pattern!r})", slow, history, queue)
         if self.prefixes.classify(pattern) not in (Kind.TOPIC, Kind.QUEUE):
             raise ConfigurationError(
                 f"app.destination({pattern!r}): begin it with {self.prefixes.topic}/ or "
@@ -348,6 +364,7 @@ class Registrations:
         kind: Literal["message", "subscribe"],
         publish: str | None,
     ) -> BoundHandler:
+        needs_function(kind, func)
         return bind_handler(
             func,
             pattern=pattern,
@@ -372,10 +389,3 @@ class Registrations:
         if self._pool is None:
             raise SessionClosedError("the application does not run")
         return self._pool
-
-
-def _needs_pattern(decorator: str, pattern: object) -> None:
-    if not isinstance(pattern, str):
-        raise ConfigurationError(
-            f'@app.{decorator} takes a pattern: write @app.{decorator}("/rooms/{{room}}/say") above the function'
-        )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -94,6 +94,19 @@ def _document(code: str, detail: str, **more: Any) -> JSONResponse:
     # RFC 9110 section 15.5.2: a 401 says how to do better.
     headers = {"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else None
     return JSONResponse(document, status.value, headers, media_type="application/problem+json")
+
+
+def answer_refusals(fastapi: FastAPI) -> None:
+    """Routes of the application refuse as the node's own do, where they raise a `Problem` or an `AuthenticationError`
+    and the application has no handler of its own for that.
+    """
+
+    async def refuse(_: Request, refusal: Exception) -> Response:
+        assert isinstance(refusal, Problem | AuthenticationError)
+        return _document(refusal.code, refusal.detail)
+
+    for kind in (Problem, AuthenticationError):
+        fastapi.exception_handlers.setdefault(kind, refuse)
 
 
 def asking(app: "Stompede") -> Callable[..., Awaitable[Principal | None]]:

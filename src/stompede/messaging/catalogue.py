@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, Final, Literal, final, get_args, get_origin
 
 import msgspec
@@ -39,9 +40,20 @@ class _Guard(msgspec.Struct, frozen=True):
     on: tuple[Operation, ...]
 
 
+_NO_SERVERS: Final[Mapping[str, Schema]] = MappingProxyType({})
 _QUEUE: Final = (
     "A queue: each message goes to one consumer, and waits until that has acknowledged it (`ack`)."
 )
+
+
+def server_entry(host: str, pathname: str, *, secure: bool) -> Schema:
+    """An endpoint, as AsyncAPI names it: its ``host:port``, its path, and whether TLS is spoken there."""
+    return {
+        "host": host,
+        "pathname": pathname,
+        "protocol": "wss" if secure else "ws",
+        "description": "STOMP 1.0, 1.1 and 1.2 over WebSocket: subprotocols v12.stomp, v11.stomp, v10.stomp.",
+    }
 
 
 @final
@@ -73,13 +85,7 @@ class Catalogue:
 
     def add_server(self, name: str, *, host: str, pathname: str, secure: bool = False) -> None:
         """Adds an endpoint: its name, ``host:port``, path, and whether TLS is spoken there."""
-        self._servers[name] = {
-            "host": host,
-            "pathname": pathname,
-            "protocol": "wss" if secure else "ws",
-            "description": "STOMP 1.0, 1.1 and 1.2 over WebSocket: subprotocols v12.stomp, v11.stomp, "
-            "v10.stomp.",
-        }
+        self._servers[name] = server_entry(host, pathname, secure=secure)
 
     def add_message_handler(self, handler: BoundHandler, *, reply: bool) -> None:
         """Adds a handler of SENDs; ``reply``: whether its result goes back to the asking session."""
@@ -111,9 +117,13 @@ class Catalogue:
         self._queues[parsed.text] = bounds
         self._publications.append(_Publication(parsed, (), ""))
 
-    def document(self) -> dict[str, Any]:
-        """Makes the AsyncAPI 3.0 document: plain dicts and lists, ready for JSON."""
-        document = Document(self._info, self._servers, self._types())
+    def document(self, servers: Mapping[str, Schema] = _NO_SERVERS) -> dict[str, Any]:
+        """Makes the AsyncAPI 3.0 document: plain dicts and lists, ready for JSON.
+
+        Args:
+            servers: where clients connect, entries of `server_entry` by name; beside those of `add_server`.
+        """
+        document = Document(self._info, {**self._servers, **servers}, self._types())
         for entry in self._messages:
             self._message_handler(document, entry)
         for handler in self._subscribes:

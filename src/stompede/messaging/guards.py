@@ -7,7 +7,7 @@ no guard allows is denied; and where several match, all of them must agree.
 from __future__ import annotations
 
 import typing
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from inspect import isawaitable, iscoroutine
 from typing import Any, Final, Literal, TypeAlias, final
 
@@ -208,6 +208,8 @@ class Guards:
 
 
 def _operations(on: Operation | Sequence[Operation], where: str) -> tuple[Operation, ...]:
+    if not isinstance(on, str | Collection):
+        raise ConfigurationError(f'{where}: on={on!r} is no operation; there are "subscribe" and "send"')
     operations: tuple[Operation, ...] = (on,) if isinstance(on, str) else tuple(on)
     for operation in operations:
         if operation not in OPERATIONS:

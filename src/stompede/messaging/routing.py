@@ -56,7 +56,7 @@ class Router(Generic[T]):
 
         Raises:
             ConfigurationError: the pattern is malformed, or it and an earlier one match the same destination
-                and neither is more specific.
+                and neither is more specific, unless their values are equal.
         """
         if isinstance(pattern, str):
             pattern = Pattern.parse(pattern, where)
@@ -112,8 +112,15 @@ def _check_ambiguity(earlier: _Route[T], new: _Route[T]) -> None:
     who = f"{new.where}: " if new.where else ""
     of = f" of {earlier.where}" if earlier.where else ""
     if a.segments == b.segments:
-        twice = "is taken already" if a.text == b.text else f'matches the same destinations as "{a.text}"'
-        raise ConfigurationError(f'{who}pattern "{b.text}" {twice}{of}; change one of the two')
+        by = f" by {earlier.where}" if earlier.where else ""
+        twice = (
+            f"is taken already{by}"
+            if a.text == b.text
+            else f'matches the same destinations as "{a.text}"{of}'
+        )
+        raise ConfigurationError(f'{who}pattern "{b.text}" {twice}; change one of the two')
+    if earlier.value == new.value:  # whichever it is
+        return
     if not a.covers(b) and not b.covers(a):
         both = "/" + "/".join(x or y or "any" for x, y in zip(a.segments, b.segments, strict=True))
         raise ConfigurationError(

@@ -6,6 +6,7 @@ log has the traceback under the same id.
 
 from __future__ import annotations
 
+import math
 from asyncio import CancelledError
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
@@ -48,6 +49,8 @@ class Problems:
         self._new_id = new_id
         self.counts: dict[str, int] = {}
         self.unheard = 0
+        self.replies_unheard = 0
+        self._told_of_replies = -math.inf
 
     def known(self, error: BaseException) -> Problem | None:
         """The problem that an error of ours means, without asking the application."""
@@ -184,6 +187,23 @@ class Problems:
                     "learn of its errors",
                     session=session.id, destination=self._destination,
                 )  # fmt: skip
+
+    def reply_unheard(self, session: Session) -> None:
+        """A session has asked for something, and has not subscribed to where replies go."""
+        if session.closed or session.leaving is not None:
+            return
+        self.replies_unheard += 1
+        now = session.node.now()
+        # Clients that only report are many, and want no answer: one line each is said, and no more than one a second.
+        if not session.told_of_replies and now - self._told_of_replies >= 1:
+            self._told_of_replies = now
+            session.told_of_replies = True
+            log.info(
+                "the client has not subscribed to the replies, so it does not get the results of its requests",
+                session=session.id,
+                destination=session.node.prefixes.replies,
+                unheard=self.replies_unheard,
+            )
 
     def _log(self, event: str, session: Session, problem: Problem, destination: str | None) -> str:
         """Says in the log what a client is told; returns the id under which it stands there."""

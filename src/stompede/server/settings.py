@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from stompede.server.places import check_endpoints, check_origins
+from stompede.server.places import check_compression, check_endpoints, check_origins
 
 KIB: Final = 1024
 MIB: Final = 1024 * 1024
@@ -391,13 +391,7 @@ class Settings(BaseSettings):
     def _know_the_places(self) -> Self:
         check_endpoints(self.endpoints)
         check_origins(self.allowed_origins)
-        return self
-
-    @model_validator(mode="after")
-    def _compress_what_there_is(self) -> Self:
-        unknown = sorted(set(self.compression) - {"*", *self.endpoints})
-        if unknown:
-            raise ValueError(f"compression: {', '.join(unknown)} is none of `endpoints`")
+        check_compression(self.compression, self.endpoints)
         return self
 
     @model_validator(mode="before")

@@ -36,6 +36,7 @@ class NodeStatistics(SessionsStatistics, frozen=True):
     Attributes:
         problems: soft errors, by code.
         problems_unheard: soft errors that no client heard.
+        replies_unheard: results of handlers that no client heard.
         bytes_in: payload bytes from clients.
         bytes_out: bytes of answers; what the hub sent is counted in messages.
         heart_beats_out: heart-beats sent.
@@ -66,6 +67,7 @@ class NodeStatistics(SessionsStatistics, frozen=True):
 
     problems: Mapping[str, int]
     problems_unheard: int
+    replies_unheard: int
     bytes_in: int
     bytes_out: int
     heart_beats_out: int
@@ -100,6 +102,7 @@ def node_statistics(node: Node) -> NodeStatistics:
         **msgspec.structs.asdict(node.attendance.statistics()),
         problems=dict(node.problems.counts),
         problems_unheard=node.problems.unheard,
+        replies_unheard=node.problems.replies_unheard,
         bytes_in=node.bytes_in,
         bytes_out=node.bytes_out,
         heart_beats_out=node.heart_beats_out,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from stompede.server.session import reading
@@ -11,6 +12,7 @@ from stompede.server.session.disconnects import Disconnects
 
 if TYPE_CHECKING:
     from stompede.server.node import Node
+    from stompede.server.session.session import Session
 
 
 async def stop(node: Node) -> None:
@@ -23,7 +25,8 @@ async def stop(node: Node) -> None:
     for session in list(node.transports):  # those that have not sent CONNECT, too
         reading.stop(session)
     await _end_work(node)
-    await _close_sessions(node)
+    _tell_to_come_back(node, list(node.transports))
+    await _cut_the_rest(node)
     try:
         async with asyncio.timeout(node.settings.close_timeout_s):  # listeners that were told of the ends
             await asyncio.sleep(0)
@@ -37,7 +40,11 @@ async def stop(node: Node) -> None:
 
 
 async def _end_work(node: Node) -> None:
-    """Within ``shutdown_timeout_s`` handlers end and sockets take what is queued; then handlers are cancelled."""
+    """Within ``shutdown_timeout_s`` handlers end and sockets take what is queued; then handlers are cancelled.
+
+    What a handler publishes is for everybody, so all sessions stay until the last has ended. From then on each is
+    closed as soon as its own socket has taken what is queued; nobody waits for the slowest.
+    """
     try:
         async with asyncio.timeout(node.settings.shutdown_timeout_s):
             await node.runner.wait_empty()
@@ -45,17 +52,25 @@ async def _end_work(node: Node) -> None:
                 await asyncio.sleep(0)
                 await node.runner.wait_empty()
             node.hub.flush()
-            await node.attendance.wait_none_blocked()
+            while True:
+                _tell_to_come_back(node, [one for one in node.transports if one not in node.blocked])
+                if not node.blocked:
+                    return
+                await node.attendance.wait_fewer_blocked()
     except TimeoutError:
         node.runner.cancel_all()
 
 
-async def _close_sessions(node: Node) -> None:
-    """Tells clients to come back, and cuts those whose close frame has not come within ``close_timeout_s``."""
-    for session in list(node.sessions.values()):
-        session.error_and_end(Disconnects.RESTART, "the node stops; come back in a moment")
-    for session in [one for one in node.transports if not one.closed]:  # not connected yet
-        session.end(Disconnects.RESTART.value)
+def _tell_to_come_back(node: Node, sessions: Iterable[Session]) -> None:
+    for session in sessions:
+        if session.id in node.sessions:
+            session.error_and_end(Disconnects.RESTART, "the node stops; come back in a moment")
+        elif not session.closed:  # not connected yet
+            session.end(Disconnects.RESTART.value)
+
+
+async def _cut_the_rest(node: Node) -> None:
+    """Cuts those whose close frame has not come within ``close_timeout_s``."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(node.settings.close_timeout_s + 1):
             await node.attendance.wait_all_gone()

@@ -18,6 +18,7 @@ from stompede.messaging.destinations import Kind, Prefixes, check_destination
 from stompede.messaging.message import Message
 from stompede.messaging.patterns import holds_wildcard
 from stompede.messaging.problem import Problem
+from stompede.server.fanout.further_headers import check_headers
 from stompede.server.fanout.publication import Publication
 from stompede.server.fanout.user_channels import user_channel
 from stompede.server.options import OptionsTable
@@ -116,10 +117,13 @@ class Publisher:
 
         Raises:
             Problem: ``invalid-destination``; ``queue-full``: the queue holds as much as it may.
+            ValueError, TypeError: a header that no message may have; see `check_headers`.
             BusError: the bus did not take it.
         """
         if destination not in self._checked:
             self._check(destination)
+        if headers:
+            check_headers(headers)
         body, own_type = codecs.encode(value)
         self._published += 1
         return self.publish_message(Message(destination, body, content_type or own_type, headers))
@@ -172,6 +176,8 @@ class Publisher:
         check_destination(full, max_length=self._settings.max_destination_bytes)
         if not destination.startswith("/"):
             raise Problem("invalid-destination", f"{destination!r} does not begin with a slash")
+        if headers:
+            check_headers(headers)
         body, content_type = codecs.encode(value)
         self._sent_to_users += 1
         publication = Publication(Message(full, body, content_type, headers), principal)

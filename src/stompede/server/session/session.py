@@ -65,7 +65,7 @@ class Session(StompSession):
         "credentials_deadline", "doing", "ended", "generation", "gone", "inflow", "last_seen", "leaving", "ledger",
         "node", "outbox", "proof", "rate", "reading_paused", "repeats", "rhythm", "slowed_until", "started",
         "subscriptions", "temporary",
-        "told_of_errors", "transactions", "transport", "user_subscriptions", "wire",
+        "told_of_errors", "told_of_replies", "transactions", "transport", "user_subscriptions", "wire",
     )  # fmt: skip
 
     def __init__(self, node: Node, transport: Transport, session_id: str) -> None:
@@ -93,7 +93,7 @@ class Session(StompSession):
         self.busy = 0
         self.doing: tuple[Any, ...] | None = None
         self.reading_paused = False
-        self.told_of_errors = False
+        self.told_of_errors = self.told_of_replies = False
         self.credentials_deadline: float | None = None
         self.proof: str | None = None
         self.generation = node.verifier.generation
@@ -246,7 +246,8 @@ class Session(StompSession):
         body, content_type = self.node.encode(value)
         code = head.client_request_code
         headers: Mapping[str, str] = NO_HEADERS if code is None else {"client-request-code": code}
-        self.deliver_to_user(Message(self.node.prefixes.replies, body, content_type, headers))
+        if self.deliver_to_user(Message(self.node.prefixes.replies, body, content_type, headers)) == 0:
+            self.node.problems.reply_unheard(self)
 
     def handler_done(self, result: Any, error: BaseException | None) -> None:
         """The handler of a SEND, which kept the session busy, is done."""

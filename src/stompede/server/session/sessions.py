@@ -64,7 +64,7 @@ class Sessions:
         self._connected_total = 0
         self._refused_total = 0
         self._all_gone = asyncio.Event()
-        self._none_blocked = asyncio.Event()
+        self._fewer_blocked = asyncio.Event()
 
     def statistics(self) -> SessionsStatistics:
         """Figures of now and since the start."""
@@ -111,9 +111,8 @@ class Sessions:
 
     def unblocked(self, session: Session) -> None:
         """A session's socket takes bytes again, or the session has ended."""
-        self.blocked.pop(session, None)
-        if not self.blocked:
-            self._none_blocked.set()
+        if self.blocked.pop(session, self) is None:
+            self._fewer_blocked.set()
 
     def gone(self, session: Session) -> None:
         """The socket of a session is gone."""
@@ -121,11 +120,10 @@ class Sessions:
         if not self.transports:
             self._all_gone.set()
 
-    async def wait_none_blocked(self) -> None:
-        """Waits until every socket takes bytes."""
-        self._none_blocked.clear()
-        if self.blocked:
-            await self._none_blocked.wait()
+    async def wait_fewer_blocked(self) -> None:
+        """Waits until one more socket takes bytes."""
+        self._fewer_blocked.clear()
+        await self._fewer_blocked.wait()
 
     async def wait_all_gone(self) -> None:
         """Waits until no socket is left."""

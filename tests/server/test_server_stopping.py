@@ -1,0 +1,25 @@
+"""The stop of a node with sessions that are not equally fast."""
+
+import asyncio
+
+from serving import Serve, make_app
+
+
+async def test_who_reads_slowly_keeps_nobody_else_and_gets_what_is_queued(serve: Serve) -> None:
+    app = make_app(outbound_bytes=20_000_000, shutdown_timeout_s=60, close_timeout_s=10)
+    served = await serve(app)
+    slow, other = await served.client(receive_buffer=4096), await served.client()
+    await slow.subscribe("/topic/news")
+    session = served.session(slow)
+    count = 0
+    while session not in served.node.blocked:
+        await other.request("SEND", {"destination": "/topic/news"}, "x" * 50_000)
+        count += 1
+    stop = asyncio.create_task(served.node.stop())
+    assert (await other.closed()).code == 1012
+    assert not session.closed, "it has not got everything yet"
+    for _ in range(count):
+        assert len((await slow.message()).body) == 50_000
+    assert (await slow.error()).headers["disconnect-reason"] == "service-restart"
+    assert (await slow.closed()).code == 1012
+    await stop
