@@ -14,11 +14,14 @@ import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from stompede._app.tcp import stop_listening
 
 if TYPE_CHECKING:
     from stompede._app.application import Stompede
 
+log = structlog.get_logger("stompede.serve")
 _LOOK_EVERY_S: Final = 0.25
 
 
@@ -29,6 +32,11 @@ async def stopping_with_server(app: Stompede) -> AsyncIterator[None]:
     if server is None:
         yield
         return
+    if server.config.ws == "auto" and server.config.ws_protocol_class is None:
+        log.warning(
+            "uvicorn has no WebSocket library, so it answers every handshake with an error: "
+            "pip install websockets, or serve with `stompede serve`, which needs none"
+        )
     watching = asyncio.create_task(_stop_with(server, app))
     try:
         yield
