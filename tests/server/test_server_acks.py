@@ -8,6 +8,7 @@ from ack_house import JOBS, answer, client_of, kept, messages, put, texts
 
 from serving import Serve, make_app, until
 from stompede import Conflate, DropOldest, Queue
+from stompsocket import encode
 
 VERSIONS = ("1.0", "1.1", "1.2")
 
@@ -127,6 +128,20 @@ async def test_a_refused_message_goes_to_another_consumer_first(serve: Serve) ->
     assert third.headers["delivery-count"] == "3"
     figures = served.node.statistics().queues
     assert (figures.refused, figures.redelivered) == (2, 2)
+
+
+async def test_nothing_is_remembered_of_consumers_that_refused_and_went(serve: Serve) -> None:
+    served = await serve()
+    stays, goes = await served.client(), await served.client()
+    for client in (goes, stays):
+        await client.subscribe(JOBS, 1, ack="client-individual", **{"prefetch-count": "1"})
+    await put(stays, "a", "b")
+    message = await goes.message()
+    frames = encode("NACK", {"id": message.headers["ack"]}), encode("UNSUBSCRIBE", {"id": 1, "receipt": "r"})
+    await goes.send_ws(b"".join(frames))  # so that nobody can take it in between
+    assert (await goes.frame()).headers["receipt-id"] == "r"
+    assert kept(served) == (1, 1)
+    assert served.node.queues._consumed[JOBS]._avoid == {}
 
 
 async def test_who_is_alone_gets_what_it_refused_again(serve: Serve) -> None:

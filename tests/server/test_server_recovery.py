@@ -154,18 +154,31 @@ async def test_without_history_nothing_is_recovered(serve: Serve) -> None:
     await nothing_more(served, client, "/topic/plain")
 
 
-@pytest.mark.parametrize(
-    "headers", [{"recover-from": "nonsense"}, {"history-last": "-1"}, {"history-last": "many"}]
-)
-async def test_a_malformed_header_is_a_soft_error(serve: Serve, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("destination", [ROOM, "/topic/plain", "/queue/plain"])
+@pytest.mark.parametrize("newest", ["-1", "many", ""])
+async def test_a_number_of_messages_that_is_none_is_a_soft_error(
+    serve: Serve, destination: str, newest: str
+) -> None:
     served = await serve(an_app())
     client = await served.client()
     await client.errors()
-    await client.send("SUBSCRIBE", {"id": 1, "destination": ROOM, "receipt": "r", **headers})
+    await client.send(
+        "SUBSCRIBE", {"id": 1, "destination": destination, "receipt": "r", "history-last": newest}
+    )
     error = json.loads((await client.message()).body)
     assert error["code"] == "invalid-header"
-    assert next(iter(headers)) in error["detail"]
+    assert "history-last" in error["detail"]
     await ask(client, sid=1)
+    await nothing_more(served, client)
+
+
+@pytest.mark.parametrize("text", ["nonsense", "", "T_abc@12-3", "3eecb172-11", "k-007"])
+async def test_an_id_of_somebody_else_recovers_nothing_and_refuses_nothing(serve: Serve, text: str) -> None:
+    served = await serve(an_app())
+    await publish(served, range(1, 4))
+    client = await served.client()
+    receipt = await ask(client, recover_from=text)
+    assert (receipt.headers["recovered"], receipt.headers["position"][-2:]) == ("false", "-3")
     await nothing_more(served, client)
 
 

@@ -149,7 +149,8 @@ class Registrations:
             on: ``"subscribe"``, ``"send"``, or both, the default.
             wildcards: whether it is asked about subscriptions with wildcards that would bring these destinations,
                 too, with the wildcard in the place of the variable: ``room`` is ``"*"`` where ``/topic/rooms/*`` is
-                subscribed to. Without it such subscriptions are refused.
+                subscribed to, ``"**"``, ``">"`` or ``"#"`` where such a wildcard stands for it and more. Without it
+                such subscriptions are refused.
         """
 
         needs_pattern("guard", pattern)

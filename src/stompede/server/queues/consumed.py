@@ -49,6 +49,8 @@ class Consumed:
         """A consumer has ended."""
         del self.consumers[consumer]
         self._ready.pop(consumer, None)
+        if self._avoid:
+            self._avoid = {name: other for name, other in self._avoid.items() if other is not consumer}
 
     def avoid(self, consumer: QueueConsumer, messages: Sequence[Delivered]) -> None:
         """Refused messages go to another consumer first."""
@@ -175,7 +177,8 @@ class QueueConsumer(Consumer):
     def refused(self, messages: Sequence[Delivered]) -> Awaitable[None] | None:
         """See `Consumer`."""
         self._queues.counts.refused += len(messages)
-        self._consumed.avoid(self, messages)
+        if not self.gone:
+            self._consumed.avoid(self, messages)
         self.ready()
         return self._queues.back(self._consumed.name, messages)
 

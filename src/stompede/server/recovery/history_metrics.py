@@ -35,6 +35,11 @@ GAUGES: Final[tuple[tuple[str, str, Figure], ...]] = (
         "Subscriptions that recover over a socket that takes no bytes now.",
         lambda s: s.recovery.blocked,
     ),
+    (
+        "stompede_recoveries_kept_bytes",
+        "Bytes of encoded messages that are kept for others who recover.",
+        lambda s: s.recovery.kept_bytes,
+    ),
 )
 
 COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (

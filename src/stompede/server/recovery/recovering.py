@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Said = Mapping[str, str]
 """What the RECEIPT of a SUBSCRIBE says."""
 
+_NOWHERE: Final = Position("", 0)  # in no stream: the id of another server, or of before there was a history
 _OVERHEAD: Final = 200  # bytes of a message besides its body
 
 
@@ -41,6 +42,7 @@ class RecoveryStatistics(msgspec.Struct, frozen=True, rename="camel"):
             went on with the newest messages where the destination drops for slow consumers.
         encoded: pieces of histories encoded.
         shared: pieces taken as another recovery had encoded them.
+        kept_bytes: bytes of encoded pieces that are kept for others now.
     """
 
     running: int
@@ -52,6 +54,7 @@ class RecoveryStatistics(msgspec.Struct, frozen=True, rename="camel"):
     outrun: int
     encoded: int
     shared: int
+    kept_bytes: int
 
 
 class Collector:
@@ -215,10 +218,7 @@ def asked(head: stomp.Head) -> tuple[Position | None, int]:
     """
     after = head.forwarded.get("recover-from")
     if after is not None:
-        position = Position.parse(after)
-        if position is None:
-            raise Problem("invalid-header", "recover-from is no message-id of a destination with history")
-        return position, 0
+        return Position.parse(after) or _NOWHERE, 0
     newest = head.forwarded.get("history-last", "0")
     if not (newest.isascii() and newest.isdigit() and len(newest) <= 9):
         raise Problem("invalid-header", "history-last is a number of messages")

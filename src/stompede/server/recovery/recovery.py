@@ -81,6 +81,7 @@ class Recoverer:
         return RecoveryStatistics(
             len(self._running), len(self._waiting), len(self._blocked), self._recovered, self._refused,
             self._messages, self._outrun, self._pages.encoded, self._pages.shared,
+            self._pages.kept_bytes,
         )  # fmt: skip
 
     # Begin.

@@ -11,7 +11,7 @@ from stompede.messaging.patterns import holds_wildcard
 from stompede.server.fanout.wildcards import check_wildcard
 from stompede.server.queues.acks import AUTO, prefetch_of
 from stompede.server.recovery.outlets import subscribe_live
-from stompede.server.recovery.recovering import Recovery
+from stompede.server.recovery.recovering import Recovery, asked
 from stompede.server.session.subscription import Subscription
 from stompede.wire import stomp
 
@@ -71,6 +71,8 @@ def _attach(session: Session, subscription: Subscription, head: stomp.Head | Non
         subscription.prefetch = prefetch_of(session, head)
     if keeps_history(session, subscription):
         return node.recoverer.attach(session, subscription, head)
+    if head is not None:
+        asked(head)  # what could not be meant where there is a history cannot be meant here
     ready = _subscribe(session, subscription)
     said = NO_HEADERS if head is None or "recover-from" not in head.forwarded else _NOT_RECOVERED
     return said if ready is None else _say_later(said, ready)
