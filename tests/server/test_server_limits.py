@@ -260,7 +260,6 @@ COVERED_ELSEWHERE = {
     "shutdown_timeout_s": "test_stopping", "token_grace_s": "test_server_tokens",
     "sockjs_heart_beat_s": "test_sockjs_time", "sockjs_disconnect_delay_s": "test_sockjs_time",
     "sockjs_max_post_bytes": "test_sockjs_limits", "sockjs_stream_bytes": "test_sockjs_limits",
-   
     "sockjs_max_posts": "test_sockjs_limits",
     "prefetch": "test_server_acks", "max_prefetch": "test_server_acks", "max_queues": "test_server_queues",
     "queue_bytes": "test_server_queues", "max_temporary_queues": "test_server_temporary",
