@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import ssl
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from certificates import self_signed
-from serving import make_app, serving
+from serving import make_app, serving, until
 from stompede import ConfigurationError
 from stompede._app.serve import build_server
 from stompsocket import Parser, encode
@@ -111,6 +112,25 @@ async def test_what_came_before_reading_was_paused_is_handled_after_it(
             writer.close()
         assert served.node.statistics().reading_paused_total
     assert [each.headers["receipt-id"] for each in answers[1:]] == [str(number) for number in range(20)]
+
+
+async def test_who_takes_no_part_in_the_end_over_tcp_is_forgotten_when_its_time_is_over(
+    certificate: tuple[str, str],
+) -> None:
+    certfile, keyfile = certificate
+    trust = ssl.create_default_context(cafile=certfile)
+    app = make_app(tcp_port=0, connect_timeout_s=0.1, close_timeout_s=0.5)
+    async with serving(app, certfile=certfile, keyfile=keyfile) as served:
+        assert app._tcp_server is not None
+        [listener] = app._tcp_server.sockets
+        _, writer = await asyncio.open_connection(*listener.getsockname(), ssl=trust)
+        await until(lambda: served.node.transports)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(lambda: not served.node.transports)  # no CONNECT came
+        loop: Any = asyncio.get_running_loop()
+        writer.transport.abort()
+        left = [each for each in loop._scheduled if "SSL" in str(each._callback) and not each.cancelled()]
+        assert [each for each in left if each.when() > loop.time() + 1] == []
 
 
 async def test_the_origin_must_be_of_https_as_well(certificate: tuple[str, str]) -> None:
