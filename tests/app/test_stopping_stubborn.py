@@ -31,6 +31,39 @@ async def retry(body: str) -> None:
 """
 
 
+EXITING = """
+import asyncio
+import sys
+from stompede import Stompede
+
+app = Stompede()
+tasks = []
+
+async def leave() -> None:
+    sys.exit(3)
+
+@app.message("/leave")
+async def handle(body: str) -> None:
+    tasks.append(asyncio.create_task(leave()))
+"""
+
+
+async def test_a_task_of_the_application_that_exits_is_said_and_not_taken_for_a_start_that_failed(
+    serve_node: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "exiting.py").write_text(EXITING)
+    node = serve_node("exiting:app")
+    client = await StompSocket.open(node.stomp_url)
+    await client.connect()
+    await client.send("SEND", {"destination": "/app/leave"}, "x")
+    assert node.process.wait(30) == 3
+    said = node.said()
+    assert "something wants to end the process" in said
+    assert "sys.exit(3)" in said
+    assert "did not start" not in said
+    client.drop()
+
+
 async def begin(url: str) -> StompSocket:
     client = await StompSocket.open(url)
     await client.connect()

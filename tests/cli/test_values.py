@@ -142,3 +142,9 @@ def test_no_two_settings_have_one_variable():
 def test_every_setting_says_what_it_means():
     silent = [name for name, (model, field) in fields().items() if not model.model_fields[field].description]
     assert silent == []
+
+
+def test_an_option_is_named_as_it_was_written() -> None:
+    with pytest.raises(ConfigurationError, match=r"^--tcp-port=99999: ") as refused:
+        load_settings(options={"tcp_port": "99999"})
+    assert "--set" not in str(refused.value)

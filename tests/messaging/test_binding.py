@@ -13,7 +13,7 @@ from messaging_support import COOK, SESSION, Pool, bound, call, invocation, on_t
 from pydantic import BaseModel
 
 from stompede._types import Principal
-from stompede.messaging.binding import NO_BODY, compile_handler
+from stompede.messaging.binding import NO_BODY
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
@@ -272,16 +272,6 @@ def test_what_the_catalogue_needs_is_told():
     assert dict(handler.path_types) == {"order_id": int, "more": str}
     assert handler.requires_login
     assert handler.doc == "Takes an order."
-
-
-async def test_compile_handler_is_the_call_alone():
-    async def ping(body: int):
-        return body + 1
-
-    assert (
-        await compile_handler(ping, pattern="/ping", kind="message", run_blocking=Pool())(invocation(b"1"))
-        == 2
-    )
 
 
 async def test_a_subscribe_handler_is_called_with_path_and_principal():

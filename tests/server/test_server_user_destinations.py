@@ -150,3 +150,14 @@ async def test_prefixes_are_settings(serve: Serve) -> None:
     assert [frame.text for frame in frames if frame.command == "MESSAGE"] == ["1", "2", "3"]
     await served.app.send_to_user("cook", "/q/b", "4")
     assert (await client.message()).headers["destination"] == "/us/q/b"
+
+
+@pytest.mark.parametrize("destination", ["/session/>", "/session/*", "/user/queue/#", "/session/queue/*"])
+async def test_user_destinations_have_no_wildcards(serve: Serve, destination: str) -> None:
+    served = await serve()
+    member = await served.member()
+    await member.errors()
+    await member.send("SUBSCRIBE", {"id": 1, "destination": destination, "receipt": "r"})
+    error = json.loads((await member.message()).body)
+    assert error["code"] == "invalid-destination"
+    assert "wildcards" in error["detail"]

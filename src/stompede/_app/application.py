@@ -339,12 +339,19 @@ class Stompede(Registrations):
                 log.error("shutdown failed", exception=traceback_of(error))
             else:
                 self._start_error = error
-                # What somebody can mend is a sentence; everything else is a bug and keeps its traceback.
-                seen = {} if isinstance(error, StompedeError) else {"exception": traceback_of(error)}
-                log.error("startup failed", error=str(error), **seen)
-            await send({"type": f"lifespan.{phase}.failed", "message": f"{type(error).__name__}: {error}"})
+                self._log_start(error)
+            # The node's own server says it once, at its end.
+            message = "" if self._server_stops_node and not started else f"{type(error).__name__}: {error}"
+            await send({"type": f"lifespan.{phase}.failed", "message": message})
             raise
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _log_start(self, error: BaseException) -> None:
+        """What somebody can mend is a sentence; everything else is a bug and keeps its traceback."""
+        if not isinstance(error, StompedeError):
+            log.error("startup failed", error=str(error), exception=traceback_of(error))
+        elif not self._server_stops_node:
+            log.error("startup failed", error=str(error))
 
     def run(
         self,

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 from stompede._app.listening import authority_of, listen
 from stompede._app.tcp import stop_listening
 from stompede._app.tls import TlsFailures
+from stompede._traceback import traceback_of
 from stompede.errors import ConfigurationError, StompedeError
 from stompede.server.handlers.pool import THREAD_NAME
 from stompede.server.logs import configure_logging
@@ -152,7 +154,14 @@ def serve(app: Stompede, host: str, port: int, *, certfile: str | None, keyfile:
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             runner.run(server.serve(sockets=[listener]))
-        except SystemExit:  # uvicorn's answer to an application that does not start
+        except SystemExit as wanted:  # uvicorn's answer to an application that does not start
+            if server.started:
+                log.error(
+                    "something wants to end the process",
+                    exit_code=wanted.code,
+                    exception=traceback_of(wanted),
+                )
+                raise
             error = app._start_error
             if isinstance(error, StompedeError):
                 raise error from None
@@ -199,7 +208,11 @@ def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | N
     try:
         config.load()
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise ConfigurationError(
-            f"the certificate {certfile} with key {keyfile} does not load: {error}"
-        ) from error
+        key = "" if keyfile is None else f" with the key {keyfile}"
+        why = (
+            error.strerror
+            if isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+            else str(error)
+        )
+        raise ConfigurationError(f"the certificate {certfile}{key} does not load: {why}") from error
     return _Server(config, app)

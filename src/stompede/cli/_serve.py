@@ -48,8 +48,8 @@ def serve(
     come back. Ctrl-C once more ends at once, with exit code 130.
     """
     flags = {"host": host, "port": port, "tcp_port": tcp_port, "certfile": certfile, "keyfile": keyfile}
-    given = [f"{name}={value}" for name, value in flags.items() if value is not None]
-    effective = load_settings(config, [*(overrides or ()), *given])
+    given = {name: str(value) for name, value in flags.items() if value is not None}
+    effective = load_settings(config, overrides or (), given)
     if demo and app is not None:
         raise ConfigurationError(f"--demo is for the reference services; serve {app} without it")
     listen = effective.listen

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -33,6 +34,7 @@ SECTIONS: Final[Sequence[tuple[str, type[BaseModel]]]] = (
 
 M = TypeVar("M", bound=BaseModel)
 
+_NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 CONFIG_VARIABLE: Final = "STOMPEDE_CONFIG"
 # Variables that are no settings: where the file is, an operator's token, what tests are told, and what Kubernetes
 # gives to every pod beside a service that is called "stompede".
@@ -71,8 +73,10 @@ class Effective(msgspec.Struct, frozen=True):
     environment: Mapping[str, str]
 
 
-def load_settings(config: Path | None = None, overrides: Sequence[str] = ()) -> Effective:
-    """Joins what the TOML file, the environment and ``name=value`` texts say, and checks it.
+def load_settings(
+    config: Path | None = None, overrides: Sequence[str] = (), options: Mapping[str, str] = _NO_OPTIONS
+) -> Effective:
+    """Joins what the TOML file, the environment, ``name=value`` texts and options of their own say, and checks it.
 
     Raises:
         ConfigurationError: a name is unknown, a value does not fit, or the file cannot be read; says where.
@@ -84,6 +88,7 @@ def load_settings(config: Path | None = None, overrides: Sequence[str] = ()) -> 
         given |= _from_file(config)
     given |= _from_environment(os.environ)
     given |= _from_options(overrides)
+    given |= {name: Value(text, _option(name)) for name, text in options.items()}
     listen, node = _check("", ListenSettings, given), _check("", Settings, given)
     checked: dict[type[BaseModel], BaseModel] = {ListenSettings: listen, Settings: node}
     for table, model in SECTIONS:
@@ -110,6 +115,10 @@ def fields() -> dict[str, tuple[type[BaseModel], str]]:
 def variable(name: str) -> str:
     """The environment variable of a dotted name."""
     return "STOMPEDE_" + name.replace(".", "_").upper()
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _from_file(path: Path) -> dict[str, Value]:
@@ -187,7 +196,8 @@ def _misfit(table: str, model: type[BaseModel], detail: ErrorDetails, own: Mappi
     if value is None:
         return f"{field}: {sentence}" if field else sentence
     name = f"{table}.{field}" if table else field
-    where = value.source if value.source in {variable(name), f"--set {name}"} else f"{value.source}: {name}"
+    naming = {variable(name), f"--set {name}", _option(name)}
+    where = value.source if value.source in naming else f"{value.source}: {name}"
     shown = "" if is_secret(model.model_fields[field]) else f"={_as_text(value.raw)}"
     return f"{where}{shown}: {sentence}"
 

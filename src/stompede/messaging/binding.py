@@ -131,18 +131,6 @@ def bind_handler(
     )
 
 
-def compile_handler(
-    func: Callable[..., Any],
-    *,
-    pattern: str | Pattern,
-    kind: Literal["message", "subscribe"],
-    run_blocking: RunBlocking,
-    where: str | None = None,
-) -> Call:
-    """Like `bind_handler`, where only the call matters."""
-    return bind_handler(func, pattern=pattern, kind=kind, run_blocking=run_blocking, where=where).call
-
-
 def _check_publish(publish: Pattern, pattern: Pattern, where: str) -> None:
     for name in publish.variables:
         if name not in pattern.variables:

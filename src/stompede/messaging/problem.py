@@ -6,6 +6,7 @@ may branch on them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -44,6 +45,9 @@ ERROR_CODES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+_is_code: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*").fullmatch
+
+
 class Problem(Exception):  # noqa: N818 - the public name; it is an answer, not a failure
     """An answer that refuses: raise it in a handler, guard or interceptor; return it from ``@app.on_error``.
 
@@ -53,9 +57,16 @@ class Problem(Exception):  # noqa: N818 - the public name; it is an answer, not 
 
     The client gets ``{"code", "detail", "destination", "clientRequestCode", "errorId"}`` on its error
     destination.
+
+    Raises:
+        ValueError: the code is not in kebab-case; clients branch on it.
     """
 
     def __init__(self, code: str, detail: str = "") -> None:
+        if not _is_code(code):
+            raise ValueError(
+                f"{code!r} is no code of a Problem; write it in kebab-case, for example room-closed"
+            )
         super().__init__(code, detail)
         self.code = code
         self.detail = detail

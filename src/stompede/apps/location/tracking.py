@@ -100,8 +100,6 @@ class RiderTracking:
         route_ttl_s: life of an entry in the routing table, seconds; reports renew it in time.
         demo: everybody may report for every rider and look at all. Otherwise a rider's own token is needed,
             whose name is ``rider-{id}``.
-        watched: whether anybody on any node may be looking at the overview; without it every batch is
-            published.
         clock: seconds of the Unix epoch.
     """
 

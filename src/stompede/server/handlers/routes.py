@@ -185,6 +185,11 @@ class Routes:
             raise Problem(
                 "invalid-destination", "clients do not SEND to presence topics; the node says who is there"
             )
+        if kind in (Kind.SESSION, Kind.USER) and holds_wildcard(destination):
+            raise Problem(
+                "invalid-destination",
+                "wildcards (* > #) are for topics; user destinations are the session's own",
+            )
         if kind in (Kind.QUEUE, Kind.TEMP) and holds_wildcard(destination):
             raise Problem("invalid-destination", "wildcards (* > #) are for topics; a queue has one name")
         if operation == "send" and kind is Kind.TOPIC and holds_wildcard(destination):

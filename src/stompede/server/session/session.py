@@ -20,7 +20,6 @@ import structlog
 
 from stompede._traceback import traceback_of
 from stompede._types import NO_HEADERS, Principal
-from stompede.errors import SessionClosedError
 from stompede.messaging.message import Message
 from stompede.messaging.session import StompSession
 from stompede.server.fanout.outbox import Offer, Outbox
@@ -369,11 +368,6 @@ class Session(StompSession):
     def set_principal(self, principal: Principal | None) -> None:
         """The server's way to say who the session belongs to."""
         self._principal = principal
-
-    def require_open(self) -> None:
-        """Raises `SessionClosedError` when the session has ended."""
-        if self.closed:
-            raise SessionClosedError(f"session {self.id} has ended")
 
 
 _ON_EVENT: Final[Mapping[type, Callable[[Session, Any], None]]] = {
