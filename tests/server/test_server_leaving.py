@@ -170,6 +170,7 @@ async def test_deliveries_and_presence_end_at_once_and_the_session_at_the_end(
     await client.message()
     await busy(served, kitchen, client)
     session = served.session(client)
+    await client.send_ws(ORDERS)
     await close_ws(client)
     await until(lambda: session.leaving)
     assert session.subscriptions == {}
@@ -213,6 +214,14 @@ async def test_a_transaction_whose_messages_went_back_takes_no_effect(serve: Ser
     assert served.node.transactions.open == 0
 
 
+async def test_who_leaves_nothing_behind_a_handler_ends_at_once(serve: Serve, kitchen: Kitchen) -> None:
+    served = await serve(kitchen.app)
+    client = await busy(served, kitchen)
+    await close_ws(client)
+    await served.ended("disconnect")
+    assert not kitchen.gate.is_set()
+
+
 async def test_who_leaves_is_not_subscribed_any_more(serve: Serve, kitchen: Kitchen) -> None:
     served = await serve(kitchen.app)
     client = await busy(served, kitchen)
@@ -231,6 +240,7 @@ async def test_a_stop_ends_who_is_leaving(transport: str) -> None:
     kitchen = Kitchen(shutdown_timeout_s=0.2)
     async with serving(kitchen.app, transport) as served:
         client = await busy(served, kitchen)
+        await client.send_ws(ORDERS)
         await close_ws(client)
         await until(lambda: all(session.leaving for session in served.node.transports))
         await served.node.stop()

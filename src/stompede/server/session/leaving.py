@@ -4,7 +4,7 @@ An orderly client sends what it has to say, DISCONNECT perhaps, and closes, and 
 handler. All of that has arrived, and is bounded by what may wait of one session. Nobody is told of it any more, except
 over TCP whose other half is open; and nothing is delivered from the moment the peer has left: its subscriptions end
 then, queues get back what was not acknowledged, presence sees it leave. The session itself, with its transactions and
-temporary queues, ends when its last frame is handled.
+temporary queues, ends when its last frame is handled; at once, where nothing stands behind a handler that still runs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def lost(session: Session, code: int | None, reason: str) -> None:
         return
     why = Disconnects.LOST.value if code is None else Disconnects.NORMAL.value
     detail = reason if code is None else f"close code {code} {reason}".strip()
-    if session.busy:
+    if session.leaving is not None or (session.busy and session.wire.buffered_bytes):
         _leave(session, why, detail)
     else:
         ending.finish(session, why, detail)
