@@ -30,8 +30,8 @@ class Queue(msgspec.Struct, frozen=True):
         ttl_s: longest life of a message in seconds; ``None`` for any.
         full: what happens to one more: ``refuse`` tells its sender ``queue-full``; ``drop-oldest`` lets the oldest
             waiting one go.
-        max_deliveries: after so many deliveries that count, and that nobody acknowledged, a message is dead. Those count
-            that end with NACK, and that of the oldest message that a consumer had when it went away.
+        max_deliveries: after so many deliveries that count, and that nobody acknowledged, a message is dead. Those
+            count that end with NACK, and that of the oldest message that a consumer had when it went away.
         dead_letters: queue that dead and expired messages go to; ``None``: they are dropped and counted.
     """
 
