@@ -151,3 +151,25 @@ async def test_a_handshake_with_data_behind_it_is_refused_since_its_client_must_
 async def test_nonsense_is_answered_and_closed(connection: Connection) -> None:
     connection.writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 this is TLS\r\n\r\n")
     assert (await connection.ended()).split()[1] == b"400"
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        UPGRADE,
+        UPGRADE.replace(b"Connection: Upgrade", b"Connection: keep-alive, Upgrade"),
+        UPGRADE.replace(b"Upgrade: websocket", b"upgrade:  WebSocket"),
+        UPGRADE.replace(b"Connection: Upgrade", b"Connection: upgrade,keep-alive"),
+    ],
+)
+async def test_a_handshake_is_answered_in_whatever_form_it_comes(
+    connection: Connection, request_head: bytes
+) -> None:
+    connection.writer.write(request_head)
+    assert (await connection.answer())[0] == 101
+
+
+@pytest.mark.parametrize("line", [b"Bad Name: x\r\n", b" folded\r\n", b"no colon\r\n"])
+async def test_a_handshake_with_a_malformed_header_is_refused(connection: Connection, line: bytes) -> None:
+    connection.writer.write(UPGRADE.replace(b"Upgrade: websocket\r\n", b"Upgrade: websocket\r\n" + line))
+    assert (await connection.answer())[0] == 400
