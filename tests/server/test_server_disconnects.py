@@ -1,6 +1,7 @@
 """Every row of the table of disconnects, brought about by a client or the application over a real connection."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -39,7 +40,24 @@ def an_app() -> Stompede:
                 raise Problem("unavailable", "the member list is away")
         raise AuthenticationError("login-failed", "no")
 
+    @app.message("/stuck")
+    async def stuck() -> None:
+        for _ in range(2):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
     return app
+
+
+@brings_about(Disconnects.HANDLER_STUCK)
+async def _(served: Served, client: StompSocket) -> None:
+    served.may_fail = True
+    await client.connect()
+    await client.send("SEND", {"destination": "/app/stuck"})
+    runner = served.node.runner
+    await until(lambda: runner.statistics().running)
+    for late_s in (100, 1000):
+        runner.expire(asyncio.get_running_loop().time() + late_s)
 
 
 @brings_about(Disconnects.NORMAL)
