@@ -65,7 +65,8 @@ async def test_metrics_count_what_happened(serve: Serve) -> None:
     text = (await get(f"{served.http}/metrics")).text
     for line in (
         "stompede_sessions 1.0", "stompede_members 1.0", "stompede_subscriptions 1.0",
-        "stompede_sessions_started_total 2.0", "stompede_messages_published_total 1.0",
+        "stompede_sessions_started_total 2.0", "stompede_connections_accepted_total 2.0",
+        "stompede_messages_published_total 1.0",
         "stompede_messages_delivered_total 1.0", 'stompede_sessions_ended_total{reason="disconnect"} 1.0',
         'stompede_problems_total{code="not-found"} 1.0',
     ):  # fmt: skip

@@ -89,7 +89,10 @@ def raw_decoder(body_type: Any) -> Callable[[bytes], Any]:
         try:
             return TypeAdapter(body_type).validate_json
         except PydanticUserError as error:
-            raise ConfigurationError(f"{type_name(body_type)}: {error.message}") from error
+            reason = (
+                str(error.message).partition(". ")[0].partition("\n")[0]
+            )  # what follows is advice about pydantic
+            raise ConfigurationError(f"{type_name(body_type)} cannot be read from JSON: {reason}") from error
     check_msgspec_type(body_type)
     return msgspec.json.Decoder(body_type, dec_hook=_decode_custom).decode
 

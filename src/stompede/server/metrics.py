@@ -106,6 +106,11 @@ _GAUGES: Final[tuple[tuple[str, str, Figure], ...]] = (
 )
 
 _COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (
+    (
+        "stompede_connections_accepted",
+        "Handshakes that were accepted. Each is one session that ends, whether it got CONNECTED or not.",
+        lambda s: s.accepted_total,
+    ),
     ("stompede_sessions_started", "Sessions that got CONNECTED.", lambda s: s.connected_total),
     (
         "stompede_handshakes_refused",
@@ -330,7 +335,12 @@ class NodeCollector(Collector):
             yield GaugeMetricFamily(name, text, value=figure(figures))
         for name, text, figure in (*_COUNTERS, *history_metrics.COUNTERS):
             yield CounterMetricFamily(name, text, value=figure(figures))
-        yield _labelled("stompede_sessions_ended", "Sessions that ended, by reason.", "reason", figures.ended)
+        yield _labelled(
+            "stompede_sessions_ended",
+            "Sessions that ended, by reason; those that never got CONNECTED, too.",
+            "reason",
+            figures.ended,
+        )
         yield _labelled("stompede_problems", "Soft errors, by code.", "code", figures.problems)
 
 

@@ -22,15 +22,17 @@ class SessionsStatistics(msgspec.Struct, frozen=True, rename="camel"):
         sessions: sessions now.
         connections: sockets now, those that have not sent CONNECT and those that are closing included.
         members: principals with a session here.
+        accepted_total: sockets since the start, those that never sent CONNECT included: so many as have ended, and are.
         connected_total: sessions since the start.
         connecting: sockets that have not sent CONNECT.
         refused_total: handshakes refused because the node was full or stopping, or the address came too often.
-        ended: sessions that ended, by reason.
+        ended: sessions that ended, by reason, those that never got CONNECTED included.
     """
 
     sessions: int
     connections: int
     members: int
+    accepted_total: int
     connected_total: int
     connecting: int
     refused_total: int
@@ -61,6 +63,7 @@ class Sessions:
         self.transports: dict[Session, None] = {}
         self.ends: dict[str, int] = {}
         self.connecting = 0
+        self._accepted_total = 0
         self._connected_total = 0
         self._refused_total = 0
         self._all_gone = asyncio.Event()
@@ -72,6 +75,7 @@ class Sessions:
             len(self.connected),
             len(self.transports),
             len(self.users),
+            self._accepted_total,
             self._connected_total,
             self.connecting,
             self._refused_total,
@@ -85,6 +89,7 @@ class Sessions:
     def accepted(self, session: Session) -> None:
         """A handshake was done; nothing was said yet."""
         self.transports[session] = None
+        self._accepted_total += 1
         self.connecting += 1
 
     def begun(self, session: Session) -> None:
