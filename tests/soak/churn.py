@@ -26,6 +26,7 @@ Act = Callable[["Churn", random.Random], Awaitable[None]]
 # How a connection may end for a client that is cut, closed or refused. To wait in vain is a failure.
 ENDS = (Closed, EOFError, InvalidHandshake, ConnectionError, ssl.SSLError)
 BODY = json.dumps({"text": "x" * 300})
+FEWEST = 1000  # until the node has had as much at once as it will have: the warm-up of a machine that is busy
 _questions = itertools.count()
 
 
@@ -63,14 +64,14 @@ class Churn:
         self._turns: Counter[str] = Counter()
 
     async def run(self, seconds: float, at_once: int) -> None:
-        """Plays for so long; returns when everybody is gone."""
+        """Plays for so long, and at least `FEWEST` acts since the beginning; returns when everybody is gone."""
         end = asyncio.get_running_loop().time() + seconds
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
                 group.create_task(self._play(end))
 
     async def _play(self, end: float) -> None:
-        while asyncio.get_running_loop().time() < end:
+        while self._number < FEWEST or asyncio.get_running_loop().time() < end:
             self._number += 1
             chance = random.Random(self._seed * 1_000_003 + self._number)
             if not self._deck:
