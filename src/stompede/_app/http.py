@@ -67,12 +67,16 @@ def _shape(path: str) -> str:
 
 def _router(app: Stompede) -> APIRouter:
     router = APIRouter()
-    registry = CollectorRegistry()
-    registry.register(NodeCollector(lambda: app._node))
-    registry.register(TransportCollector(app._endpoints, app._compressing, app._tls_handshakes))
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
+    _add_health(router, app)
+    _add_metrics(router, app)
+    _add_catalogue(router, app)
+    router.include_router(history_router(app))
+    router.include_router(presence_router(app))
+    router.include_router(sessions_router(app))
+    return router
 
+
+def _add_health(router: APIRouter, app: Stompede) -> None:
     @router.get("/health/live", tags=["health"], summary="The process answers")
     async def live() -> dict[str, str]:
         return {"status": "ok"}
@@ -86,12 +90,22 @@ def _router(app: Stompede) -> APIRouter:
             body["node"] = node.id
         return JSONResponse(body, 200 if is_ready else 503)
 
+
+def _add_metrics(router: APIRouter, app: Stompede) -> None:
+    registry = CollectorRegistry()
+    registry.register(NodeCollector(lambda: app._node))
+    registry.register(TransportCollector(app._endpoints, app._compressing, app._tls_handshakes))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+
     @router.get(
         "/metrics", tags=["health"], summary="Figures for Prometheus", response_class=PlainTextResponse
     )
     async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
+
+def _add_catalogue(router: APIRouter, app: Stompede) -> None:
     @router.get(
         "/asyncapi.json",
         tags=["catalogue"],
@@ -103,8 +117,3 @@ def _router(app: Stompede) -> APIRouter:
     @router.get("/asyncapi", include_in_schema=False)
     async def asyncapi(request: Request) -> HTMLResponse:
         return HTMLResponse(catalogue_page(app.catalogue(str(request.base_url))))
-
-    router.include_router(history_router(app))
-    router.include_router(presence_router(app))
-    router.include_router(sessions_router(app))
-    return router

@@ -3,6 +3,7 @@
 # No `from __future__ import annotations` here: FastAPI reads the signatures of the routes, which stand in a
 # function.
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -82,7 +83,7 @@ def console_router(
         ValueError: ``tiles`` is not an HTTP URL template.
     """
     router = APIRouter(tags=["console"])
-    headers = _page_headers(content_security_policy(tiles))
+    _add_files(router, static, _page_headers(content_security_policy(tiles)))
     config = ConsoleConfig(
         endpoint=endpoint,
         demo=demo,
@@ -91,6 +92,21 @@ def console_router(
         city=City(name=NAME, bounds=BOUNDS, attribution=ATTRIBUTION),
     )
 
+    @router.get("/map/helsinki.geojson", response_class=Response)
+    async def city(accept_encoding: _AcceptEncoding = "", if_none_match: _IfNoneMatch = "") -> Response:
+        """The streets of the built-in city as GeoJSON: © OpenStreetMap contributors, ODbL 1.0."""
+        return _city_response(accept_encoding, if_none_match)
+
+    @router.get("/api/v1/console")
+    async def settings(response: Response) -> ConsoleConfig:
+        """Tell the page what it has to know about its node."""
+        response.headers["Cache-Control"] = "no-store"
+        return config
+
+    return router
+
+
+def _add_files(router: APIRouter, static: Path, headers: Mapping[str, str]) -> None:
     @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> Response:
         response = _assets.page(static)
@@ -108,19 +124,6 @@ def console_router(
     @router.get("/favicon.ico", include_in_schema=False)
     async def favicon() -> Response:
         return _assets.favicon()
-
-    @router.get("/map/helsinki.geojson", response_class=Response)
-    async def city(accept_encoding: _AcceptEncoding = "", if_none_match: _IfNoneMatch = "") -> Response:
-        """The streets of the built-in city as GeoJSON: © OpenStreetMap contributors, ODbL 1.0."""
-        return _city_response(accept_encoding, if_none_match)
-
-    @router.get("/api/v1/console")
-    async def settings(response: Response) -> ConsoleConfig:
-        """Tell the page what it has to know about its node."""
-        response.headers["Cache-Control"] = "no-store"
-        return config
-
-    return router
 
 
 def docs_router(*, static: Path = _assets.STATIC) -> APIRouter:

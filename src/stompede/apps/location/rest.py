@@ -3,8 +3,8 @@
 # No `from __future__ import annotations` here: the signatures of the routes hold bounds that are settings.
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -63,7 +63,19 @@ def location_router(tracking: RiderTracking, dependencies: Sequence[Depends] = (
     Returns:
         A router with ``/api/v1/rider/{riderId}`` and ``/api/v1/riders``. Its lifespan publishes the overview.
     """
+    router = APIRouter(
+        prefix="/api/v1",
+        tags=["location"],
+        route_class=ProblemRoute,
+        dependencies=list(dependencies),
+        lifespan=_publishing_overview(tracking),
+    )
+    _add_rider(router, tracking)
+    _add_riders(router, tracking)
+    return router
 
+
+def _publishing_overview(tracking: RiderTracking) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         # Not a task group: it would wrap what the application raises at its start.
@@ -74,19 +86,11 @@ def location_router(tracking: RiderTracking, dependencies: Sequence[Depends] = (
             overview.cancel()
             await asyncio.wait([overview])
 
-    router = APIRouter(
-        prefix="/api/v1",
-        tags=["location"],
-        route_class=ProblemRoute,
-        dependencies=list(dependencies),
-        lifespan=lifespan,
-    )
-    limits = tracking.settings
+    return lifespan
+
+
+def _add_rider(router: APIRouter, tracking: RiderTracking) -> None:
     rider_path = Path(alias="riderId", ge=0, le=MAX_RIDER_ID)
-    lat_query = Query(ge=-90, le=90, allow_inf_nan=False, description="Degrees north.")
-    lon_query = Query(ge=-180, le=180, allow_inf_nan=False, description="Degrees east.")
-    radius_query = Query(gt=0, le=limits.max_radius_m, allow_inf_nan=False, description="Metres.")
-    limit_query = Query(ge=1, le=limits.max_found, description="Most riders to answer with.")
 
     @router.get(
         "/rider/{riderId}",
@@ -104,6 +108,14 @@ def location_router(tracking: RiderTracking, dependencies: Sequence[Depends] = (
             )
         return RiderNode(rider_id=rider_id, url=url)
 
+
+def _add_riders(router: APIRouter, tracking: RiderTracking) -> None:
+    limits = tracking.settings
+    lat_query = Query(ge=-90, le=90, allow_inf_nan=False, description="Degrees north.")
+    lon_query = Query(ge=-180, le=180, allow_inf_nan=False, description="Degrees east.")
+    radius_query = Query(gt=0, le=limits.max_radius_m, allow_inf_nan=False, description="Metres.")
+    limit_query = Query(ge=1, le=limits.max_found, description="Most riders to answer with.")
+
     @router.get("/riders", responses={422: _problem("A parameter is missing or out of its bounds.")})
     async def riders(
         lat: Annotated[float, lat_query],
@@ -114,8 +126,6 @@ def location_router(tracking: RiderTracking, dependencies: Sequence[Depends] = (
         """Find the riders within a radius of a place, nearest first."""
         found = await tracking.index.near(lat, lon, radius, limit)
         return RidersNear(riders=[_near(near) for near in found])
-
-    return router
 
 
 def _near(near: Near[int]) -> RiderNear:
