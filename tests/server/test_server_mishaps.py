@@ -109,8 +109,8 @@ async def test_a_plain_dependency_whose_opening_outlives_the_time_limit_is_close
     await client.send("SEND", {"destination": "/app/use"}, "x")
     await until(opening.is_set)
     served.node.runner.expire(math.inf)
+    go_on.set()  # the thread cannot be cancelled, so its end is waited for
     assert await code(client) == "unavailable"
-    go_on.set()
     await until(closed.is_set, "the resource's end")
     await client.settle()
 
