@@ -1,7 +1,8 @@
 import asyncio
 import threading
+from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Header
 from msgspec import Struct
 
 from stompede import Settings, Stompede
@@ -30,6 +31,15 @@ async def announce(room: str, text: str) -> dict[str, bool]:
 
 
 # --8<-- [end:route]
+# --8<-- [start:read]
+@web.get("/rooms/{room}")
+async def read_room(room: str, authorization: Annotated[str | None, Header()] = None) -> dict[str, str]:
+    principal = await app.prove(authorization)
+    await app.check_access("subscribe", f"/topic/rooms/{room}", principal)
+    return {"room": room}
+
+
+# --8<-- [end:read]
 # --8<-- [start:thread]
 def from_a_thread() -> None:
     app.publish_threadsafe("/topic/rooms/kitchen", Said("oven", "180 °C"))

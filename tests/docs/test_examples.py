@@ -257,6 +257,17 @@ async def test_a_route_a_thread_and_the_loop_publish(example):
             assert (await messages.next()).body == publishing.Said("oven", "180 °C")
 
 
+async def test_a_route_of_ones_own_refuses_as_a_subscription_would(example):
+    publishing = example("publishing")
+    async with publishing.app.running():
+        transport = httpx.ASGITransport(publishing.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://node") as browser:
+            assert (await browser.get("/rooms/kitchen")).json() == {"room": "kitchen"}
+            refused = await browser.get("/rooms/kitchen", headers={"Authorization": "Bearer x"})
+    assert (refused.status_code, refused.json()["code"]) == (401, "token-invalid")
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
 async def test_user_destinations_reach_all_sessions_of_a_member_or_one_session(example):
     publishing = example("publishing")
     app, offer = publishing.app, publishing.Offer
