@@ -105,3 +105,17 @@ def splits(data: bytes, at: Iterable[int]) -> Iterator[bytes]:
 def decoder(side: Side = Side.SERVER, limits: Limits = LIMITS) -> FrameDecoder:
     """A bare decoder."""
     return FrameDecoder(side, limits)
+
+
+def connect(headers: str, *, versions: tuple[Version, ...] = tuple(Version)) -> tuple[ServerSession, Connect]:
+    """A session that has got CONNECT with such headers, and what it made of it."""
+    session = ServerSession(
+        limits=Limits(),
+        heart_beat=HeartBeat(5000, 6000),
+        server="test/1",
+        cache=HeadCache(),
+        versions=versions,
+    )
+    found = event(session, f"CONNECT\n{headers}\n\0".encode())
+    assert isinstance(found, Connect), found
+    return session, found

@@ -375,17 +375,11 @@ class Settings(BaseSettings):
         1000, description="Calls that wait for a thread; beyond it the client gets `unavailable`."
     )
     head_cache: Positive = Field(4096, description="Distinct header blocks whose parsed form is remembered.")
-    threadsafe_queue: Positive = Field(
-        10_000, description="Publications from other threads that wait for the loop."
-    )
+    threadsafe_queue: Positive = Field(10_000, description="Publications from other threads that wait.")
 
     # The log.
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level that is logged."
-    )
-    log_format: Literal["console", "json"] = Field(
-        "console", description="Lines for people, or JSON for collectors."
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON.")
 
     @model_validator(mode="after")
     def _know_the_places(self) -> Self:

@@ -37,7 +37,9 @@ def on_violation(session: Session, event: stomp.Violation) -> None:
 def on_broken(session: Session, code: int, reason: str) -> None:
     """The client broke a rule of its transport, which names the close code."""
     row = _OF_TRANSPORT.get(code, Disconnects.PROTOCOL)
-    if row is Disconnects.NOT_TEXT:  # the client has what came before that message, and must not get what follows
+    if (
+        row is Disconnects.NOT_TEXT
+    ):  # the client has what came before that message, and must not get what follows
         session.outbox.close()
         session.end_now(row, reason)
     elif session.connected and not session.closed:
