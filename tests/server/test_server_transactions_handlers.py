@@ -1,6 +1,7 @@
 """SEND to handlers in transactions: when they run, what becomes of them, and what drops them."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -34,6 +35,9 @@ class Kitchen:
             self.done.append(body)
             raise Problem("spoiled", body)
         if body == "wrong":
+            raise OfTheKitchenError
+        if body == "late and wrong":
+            await shortly()
             raise OfTheKitchenError
         if body in self.gates:
             await self.gates[body].wait()
@@ -153,6 +157,63 @@ async def test_a_failure_is_a_soft_error_of_its_send_and_undoes_nothing(serve: S
     assert kitchen.done == ["bad soup", "good"]
     figures = served.node.statistics().transactions
     assert (figures.open, figures.committed, figures.refused) == (0, 1, 0)
+
+
+async def test_one_that_has_waited_and_fails_ends_the_commit_once_and_the_session_goes_on(
+    serve: Serve,
+) -> None:
+    kitchen = Kitchen()
+    served = await serve(kitchen.app)
+    served.may_fail = True
+    client = await begin(served)
+    await put(client, "/app/cook", "soup", "late and wrong")
+    await client.send("COMMIT", {**IN, "receipt": "committed"})
+    assert '"code":"handler-failed"' in (await client.message()).text
+    assert (await client.frame()).headers["receipt-id"] == "committed"
+    assert (await client.request("SEND", {"destination": "/app/cook"}, "bread")).command == "RECEIPT"
+    assert await client.settle() == []
+    assert served.session(client).busy == 0
+    client.drop()
+    await until(lambda: served.node.statistics().connections == 0)
+    assert not served.node.sessions
+
+
+async def test_a_failure_is_told_also_where_the_function_for_errors_does_not_end(serve: Serve) -> None:
+    kitchen = Kitchen(handler_timeout_s=0.3)
+
+    @kitchen.app.on_error(OfTheKitchenError)
+    async def explain(error: OfTheKitchenError) -> Problem:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    served = await serve(kitchen.app)
+    served.may_fail = True
+    client = await begin(served)
+    await put(client, "/app/cook", "wrong")
+    await client.send("COMMIT", {**IN, "receipt": "committed"})
+    assert '"code":"handler-failed"' in (await client.message()).text
+    assert served.logged("error handler failed")
+    assert (await client.frame()).headers["receipt-id"] == "committed"
+
+
+async def test_others_have_their_turn_between_many_of_them(serve: Serve) -> None:
+    kitchen = Kitchen()
+    served = await serve(kitchen.app)
+    client = await begin(served)
+    for number in range(500):
+        await client.send("SEND", {"destination": "/app/cook", **IN}, str(number))
+    await client.settle()
+    done_before_a_turn: list[int] = []
+
+    def look() -> None:
+        done_before_a_turn.append(len(kitchen.done))
+        if len(kitchen.done) < 500:
+            asyncio.get_running_loop().call_soon(look)
+
+    asyncio.get_running_loop().call_soon(look)
+    assert (await client.request("COMMIT", IN)).command == "RECEIPT"
+    steps = [after - before for before, after in itertools.pairwise(done_before_a_turn)]
+    assert 0 < max(steps) <= 64
 
 
 @pytest.mark.parametrize("how", ["ABORT", "DISCONNECT", "drop", "spoiled", "full"])

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from asyncio import CancelledError
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -85,17 +86,24 @@ class Problems:
         else:
             self._answer(session, error, outcome or self.known(error), head, destination)
 
-    async def answer_here(
-        self, session: Session, error: BaseException, head: stomp.Head, destination: str | None
+    async def ask(self, error: BaseException) -> Problem | None:
+        """What the application says of an error, for who runs this and then calls `asked`."""
+        outcome = self._asked(_sayable(error))
+        return await outcome if isinstance(outcome, Awaitable) else outcome
+
+    def asked(
+        self,
+        session: Session,
+        error: BaseException,
+        head: stomp.Head,
+        destination: str | None,
+        problem: Problem | None,
+        failure: BaseException | None,
     ) -> None:
-        """Like `answer`, for who can wait until it is said: the session may be busy with something else."""
-        error = _sayable(error)
-        try:
-            outcome = self._asked(error)
-            problem = await outcome if isinstance(outcome, Awaitable) else outcome
-        except Exception as failure:
+        """Answers the frame that caused an error, when the application has said what it means, or has failed to."""
+        if failure is not None:
             self.log_failure(session, failure, destination, "error handler failed")
-            problem = None
+        error = _sayable(error)
         self._answer(session, error, problem or self.known(error), head, destination)
 
     def _asked(self, error: BaseException) -> Awaitable[Problem | None] | Problem | None:
@@ -113,12 +121,7 @@ class Problems:
         async def ask() -> Problem | None:
             return await outcome
 
-        def done(problem: Any, failure: BaseException | None) -> None:
-            if failure is not None:
-                self.log_failure(session, failure, destination, "error handler failed")
-            self._answer(session, error, problem or self.known(error), head, destination)
-
-        session.run(ask(), done)
+        session.run(ask(), partial(self.asked, session, error, head, destination))
 
     def _answer(
         self,

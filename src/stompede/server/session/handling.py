@@ -18,6 +18,7 @@ from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.server.handlers.routes import Route
+from stompede.server.session import reading
 from stompede.wire import stomp
 
 if TYPE_CHECKING:
@@ -63,13 +64,17 @@ class Handling:
         self._go_on()
 
     def _go_on(self) -> None:
-        """Runs them until one has to wait or none is left."""
+        """Runs them until one has to wait, others are to have their turn, or none is left."""
         if self._going:  # the last one has ended at once: the loop below goes on
             return
         self._going = True
-        session = self._session
+        session, left = self._session, reading.FRAMES_OF_A_TURN
         while self._calls and not self._waits:
             self._waits = True
+            if left == 0:
+                session.node.call_soon(self._rested)
+                break
+            left -= 1
             call = self._calls.popleft()
             session.node.runner.start(self._handle(call), partial(self._done, call))
         self._going = False
@@ -77,6 +82,10 @@ class Handling:
             session.busy -= 1
             self._then()
             session.go_on()
+
+    def _rested(self) -> None:
+        self._waits = False
+        self._go_on()
 
     async def _handle(self, call: Call) -> None:
         """One of them, with what becomes of its result."""
@@ -100,14 +109,18 @@ class Handling:
         self._waits = False
         if error is not None and node.accepting:
             self._waits = True
-            said = node.problems.answer_here(self._session, error, call.head, destination)
-            node.runner.start(said, self._told)
-        elif error is not None:  # the node stops, and its patience with handlers is over
+            node.runner.start(node.problems.ask(error), partial(self._told, call, error))
+            return  # `_told` goes on
+        if error is not None:  # the node stops, and its patience with handlers is over
             self._session.fail(error, call.head, destination)
             self._give_up()
         self._go_on()
 
-    def _told(self, _: object, error: BaseException | None) -> None:  # noqa: ARG002 - it is in the log
+    def _told(
+        self, call: Call, error: BaseException, problem: Problem | None, failure: BaseException | None
+    ) -> None:
+        session, destination = self._session, call.message.destination
+        session.node.problems.asked(session, error, call.head, destination, problem, failure)
         self._waits = False
         self._go_on()
 

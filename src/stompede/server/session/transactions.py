@@ -303,6 +303,8 @@ def _committed(session: Session, head: stomp.Head, transaction: Transaction) -> 
             if not node.prefixes.is_queued(message.destination):
                 waiting += _waits(node.publisher.publish_message(message))
     except Exception as error:
+        if waiting:
+            node.spawn(_all(waiting), "a part of a transaction failed")
         session.fail(error, head, None)
         return
 
