@@ -44,10 +44,10 @@ async def test_sessions_tell_who_is_here_and_how_the_others_left(serve: Serve) -
     served = await serve(max_sessions=2)
     cook, guest = await served.member("cook"), await served.client()
     assert served.node.refuse() is not None
-    assert served.node.attendance.statistics() == SessionsStatistics(2, 2, 1, 2, 0, 1, {})
+    assert served.node.attendance.statistics() == SessionsStatistics(2, 2, 1, 2, 2, 0, 1, {})
     for client in (cook, guest):
         await client.send("DISCONNECT")
         await client.closed()
         client.drop()
     await until(lambda: served.node.statistics().connections == 0)
-    assert served.node.attendance.statistics() == SessionsStatistics(0, 0, 0, 2, 0, 1, {"disconnect": 2})
+    assert served.node.attendance.statistics() == SessionsStatistics(0, 0, 0, 2, 2, 0, 1, {"disconnect": 2})
