@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from stompede._types import Principal
@@ -204,9 +205,6 @@ def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
         answered(subscription)
         return
 
-    async def wait() -> Mapping[str, str]:
-        return await attached
-
     def done(said: Mapping[str, str], error: BaseException | None) -> None:
         if session.closed:
             return
@@ -220,7 +218,11 @@ def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
     if isinstance(attached, Future):  # somebody works on it already, and it needs no handler's place
         session.wait_for(attached, done)
     else:
-        session.run(wait(), done)
+        session.run(_waited(attached), done)
+
+
+async def _waited(attached: Awaitable[Mapping[str, str]]) -> Mapping[str, str]:
+    return await attached
 
 
 def on_unsubscribe(session: Session, event: stomp.Unsubscribe) -> None:
@@ -268,9 +270,15 @@ def _stand(session: Session, subscription: Subscription) -> None:
     session.subscriptions[subscription.id] = subscription
 
 
+def _stands(session: Session, subscription: Subscription) -> bool:
+    """Whether the client has not left it; another one may have its id."""
+    return session.subscriptions.get(subscription.id) is subscription
+
+
 def _drop(session: Session, subscription: Subscription) -> None:
-    if session.subscriptions.pop(subscription.id, None) is None:
+    if not _stands(session, subscription):
         return
+    del session.subscriptions[subscription.id]
     if subscription.kind in _OF_USERS:
         detach_user(session, subscription)
     elif subscription.source is not None:
@@ -350,7 +358,7 @@ def _resume(session: Session, subscription: Subscription) -> None:
                 await waits
 
     def done(_: object, error: BaseException | None) -> None:
-        if session.closed or not subscription.suspended or subscription.id not in session.subscriptions:
+        if session.closed or not subscription.suspended or not _stands(session, subscription):
             return
         if error is None:
             subscription.suspended = False
@@ -366,13 +374,27 @@ def _resume(session: Session, subscription: Subscription) -> None:
 
 
 def _attach_again(session: Session, subscription: Subscription) -> None:
-    attached = attach(session, subscription, None)
-    if isinstance(attached, Mapping):
-        answered(subscription)
+    """Where it cannot be taken up again it ends, and the client is told."""
+    problems, destination = session.node.problems, subscription.destination
+
+    def done(_: object, error: BaseException | None) -> None:
+        if error is None:
+            answered(subscription)
+            return
+        problem = problems.known(error)
+        if problem is None:
+            problems.log_failure(session, error, destination, "a subscription could not be taken up again")
+            problem = Problem("unavailable", "the subscription could not be taken up again")
+        if not session.closed and not subscription.suspended and _stands(session, subscription):
+            _drop(session, subscription)
+            problems.tell(session, problem, destination)
+
+    try:
+        attached = attach(session, subscription, None)
+    except Exception as error:
+        done(None, error)
         return
-
-    async def wait() -> None:
-        await attached
-        answered(subscription)
-
-    session.node.spawn(wait(), f"{subscription.destination} could not be taken up again")
+    if isinstance(attached, Mapping):
+        done(None, None)
+    else:
+        session.node.call_soon(partial(session.node.runner.start, _waited(attached), done))
