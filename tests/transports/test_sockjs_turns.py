@@ -4,13 +4,15 @@ import asyncio
 import json
 from collections import Counter
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from serving import Serve, Served, until
+from serving import Serve, Served, shortly, until
 from sockjsclient import SockJsStomp, session_url
 from stompede.server.session.session import Session
 from stompede.transports.sockjs.framing import MESSAGES_OF_A_TURN
+from stompede.transports.sockjs.session import SockJsSession
 from stompsocket import StompSocket, encode
 
 CONNECT = encode("CONNECT", {"accept-version": "1.2", "host": "x"}).decode()
@@ -156,3 +158,30 @@ async def test_nothing_follows_a_message_that_http_of_sockjs_cannot_carry(
     assert [frame.command for frame in client.frames] == ["MESSAGE", "ERROR"]
     assert client.frames[1].headers["disconnect-reason"] == "text-only"
     assert client.closed == (1003, "text-only")
+
+
+async def test_a_session_ends_in_the_turn_in_which_a_requests_own_time_is_over() -> None:
+    class Lost:
+        def __init__(self) -> None:
+            self.reasons: list[str] = []
+
+        def lost(self, error: Exception | None, reason: str) -> None:
+            self.reasons.append(reason)
+
+    loop = asyncio.get_running_loop()
+    receiver: Any = Lost()
+    service: Any = Mock()
+    session = SockJsSession(service, "key", "127.0.0.1")
+    session.receiver = receiver
+
+    async def request() -> None:
+        async with session.while_it_lives() as scope:
+            scope.reschedule(loop.time())
+            loop.call_soon(session.end, None, "no request came")  # right behind the scope's own end
+            await loop.create_future()
+
+    with pytest.raises(TimeoutError):
+        await request()
+    assert session._gone
+    await shortly()
+    assert receiver.reasons == ["no request came"]

@@ -243,7 +243,8 @@ class SockJsSession:
         self.resume_reading()
         loop = asyncio.get_running_loop()
         for scope in self._waiting:
-            scope.reschedule(loop.time())
+            if not scope.expired():  # its own time may be over in this very turn
+                scope.reschedule(loop.time())
         receiver, self.receiver = self.receiver, NOBODY
         loop.call_soon(receiver.lost, None, reason)
 
