@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 from client_house import JOBS, House, taken
@@ -309,3 +309,17 @@ async def test_its_size_is_bounded(peer: Peer) -> None:
             with pytest.raises(LimitError, match="max_queued_sends allows 2"):
                 transaction.send(DONE, "c")
         assert peer.sends() == [b"a", b"b"]
+
+
+async def test_a_subscription_that_was_left_keeps_no_message_of_another_one(house: House) -> None:
+    await house.put("soup")
+    await house.put("bread", destination="/queue/bread")
+    async with house.client() as client, client.subscribe(JOBS, str, ack="client-individual") as jobs:
+        (job,) = await taken(jobs, 1)
+        async with AsyncExitStack() as stack:
+            left = client.subscribe("/queue/bread", str, ack="client-individual")
+            (bread,) = await taken(await stack.enter_async_context(left), 1)
+            with pytest.raises(SessionClosedError, match="a message of /queue/bread is no longer"):
+                await commit(client, acks=[job, bread], at_last=stack.aclose)
+        assert await job.ack(receipt=True)
+        assert house.kept == (1, 0)

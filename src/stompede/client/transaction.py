@@ -152,6 +152,7 @@ class Transaction:
         """Commits; returns what kept it from taking effect. If that is a token that has run out, there is a new one."""
         for answer in self._answers:
             if answer.book.ended:
+                self._put_back()
                 raise _stale(answer.book.destination)
         name = {"transaction": self._calls.open().courier.next_name()}
         parts = [self._part(frame, name) for frame in self._frames]
