@@ -80,3 +80,17 @@ async def test_a_beat_that_cannot_be_written_costs_no_other_session_its_own() ->
         for client in clients[1:]:
             await client.beat()
         assert served.logged("a heart-beat could not be written")
+
+
+async def test_a_rhythm_ends_with_its_last_session_also_in_the_tick_of_its_own_beat() -> None:
+    async with serving(make_app()) as served:
+        client = await served.client(TEN_SECONDS)
+        session = served.session(client)
+        rhythm = session.rhythm
+        assert rhythm is not None
+        waiting = served.node.deadlines.statistics().waiting
+        session.outbox.write = lambda data: served.node.heart_beats.end(session)
+        pass_time(served, 9.75)
+        assert len(served.node.heart_beats) == 0
+        assert served.node.deadlines.statistics().waiting == waiting - 1, "it ticks no more"
+        assert rhythm.on_deadline(served.node.now()) is None, "nor where the session ends before it is called"

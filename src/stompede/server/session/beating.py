@@ -54,7 +54,7 @@ class Rhythm:
         self.outboxes: dict[Outbox, None] = {}
         self.bucket = 0
 
-    def on_deadline(self, now: float) -> float:
+    def on_deadline(self, now: float) -> float | None:
         """Writes one beat to each. See `stompede.server.deadlines.Timed`."""
         beat = self._beat
         written = 0
@@ -67,6 +67,8 @@ class Rhythm:
                     log.error("a heart-beat could not be written", exception=traceback_of(error))
         self._node.heart_beats_out += written
         self._node.bytes_out += written * len(beat)
+        if not self.outboxes:  # the last one ended in this tick: what is being called cannot be discarded
+            return None
         tick = floor(now / RESOLUTION_S)
         return (tick + self.period - (tick - self.phase) % self.period) * RESOLUTION_S
 
