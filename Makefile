@@ -7,7 +7,6 @@ RIDERS ?= 200
 SOAK_S ?= 900
 FUZZ_S ?= 60
 FUZZ_FRAMES ?= 10000000
-PYTEST_ARGS ?= -m "not proof"
 WORKERS ?= 3
 
 PAGE := src/stompede/apps/console/static/index.html
@@ -26,7 +25,8 @@ run: .venv/.run console ## a node and simulated riders, on http://localhost:8080
 	@$(BIN)/stompede demo --riders $(RIDERS)
 
 test: .venv/.dev console console-test client-test tests/asyncapi/node_modules tests/clients/sockjs/node_modules ## every test but the long ones
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not proof and not browser"
+	@$(BIN)/pytest -m "browser and not proof"
 
 console-test: console/node_modules ## the tests of the page's own parts
 	@scripts/npm --prefix console test
