@@ -26,6 +26,7 @@ import msgspec
 from stompede.messaging.message import Message
 from stompede.messaging.patterns import holds_wildcard
 from stompede.messaging.wildcards import Wildcard
+from stompede.server.fanout.cuts import Cuts
 from stompede.server.fanout.outbox import DEFAULT_POLICY, Offer, Outbox
 from stompede.server.fanout.policies import SlowPolicy
 from stompede.server.fanout.topics import (
@@ -106,6 +107,7 @@ class Hub:
         chunk_bytes: int = 0,
     ) -> None:
         self._call_soon = call_soon
+        self._cuts = Cuts(call_soon)
         self._id_prefix = id_prefix
         self._policy_of = policy_of
         self._write_first = write_first
@@ -308,8 +310,7 @@ class Hub:
         _write_burst(burst)
         if gathered:
             self._write_gathered(gathered, overflown)
-        for outbox in overflown:
-            outbox.on_overflow()
+        self._cuts.add(overflown)
 
     def _write_topic(
         self, topic: Topic, burst: Burst, gathered: list[Outbox] | None, overflown: list[Outbox]
