@@ -25,7 +25,7 @@ async def retry(body: str) -> None:
     await app.publish("/topic/begun", body)
     while True:
         try:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         except BaseException:
             pass
 """

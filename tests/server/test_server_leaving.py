@@ -8,6 +8,7 @@ from serving import Serve, Served, make_app, serving, shortly, until
 from sockjsclient import SockJsStomp
 from stompline import StompLine
 from stompsocket import StompSocket, encode
+from tcpserving import TcpServed
 
 WAIT = encode("SEND", {"destination": "/app/wait"}, "soup")
 GOOD_BYE = encode("DISCONNECT", {"receipt": "bye"})
@@ -52,12 +53,7 @@ def in_queue(served: Served) -> int:
 
 
 async def line(served: Served) -> StompLine:
-    server = served.app._tcp_server
-    assert server is not None
-    dialled = await StompLine.dial(f"stomp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    served.clients.append(dialled)
-    await dialled.connect()
-    return dialled
+    return await TcpServed(served).client()
 
 
 async def close_ws(client: StompSocket) -> None:

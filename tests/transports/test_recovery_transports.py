@@ -9,7 +9,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from serving import Served, make_app, serving
 from sockjsclient import SockJsStomp
 from stompede import History
-from stompline import StompLine
+from tcpserving import TcpServed
 
 PLACE = "/topic/past/long"
 COUNT = 300
@@ -25,12 +25,7 @@ async def by_compressed_websocket(served: Served) -> Any:
 
 
 async def by_tcp(served: Served) -> Any:
-    server = served.app._tcp_server
-    assert server is not None
-    line = await StompLine.dial(f"stomp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    served.clients.append(line)
-    await line.connect()
-    return line
+    return await TcpServed(served).client()
 
 
 async def by_sockjs(served: Served, transport: str) -> Any:

@@ -171,7 +171,6 @@ class Node:
         self.presence: Presence | None = None
         if any(options.presence for _, options in program.destinations):
             self.presence = Presence(self, presence, program.presence_info)
-        teller = Teller(self.events, self.problems, self.spawn)
         self.attendance = Sessions(teller)
         self.delivery = Delivery(
             prefixes, bus, self.hub, self.histories, self.attendance, teller, settings.max_topics

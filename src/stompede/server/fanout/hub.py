@@ -310,7 +310,8 @@ class Hub:
         _write_burst(burst)
         if gathered:
             self._write_gathered(gathered, overflown)
-        self._cuts.add(overflown)
+        if overflown:
+            self._cuts.add(overflown)
 
     def _write_topic(
         self, topic: Topic, burst: Burst, gathered: list[Outbox] | None, overflown: list[Outbox]
