@@ -8,6 +8,7 @@ thirty lines, and not by the code under test.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import socket
 from collections.abc import Mapping, Sequence
@@ -229,6 +230,11 @@ class StompSocket:
     async def subscribe(self, destination: str, sid: object = "0", **headers: object) -> None:
         """SUBSCRIBE, and waits until the subscription is live."""
         await self.request("SUBSCRIBE", {"id": sid, "destination": destination, **headers})
+
+    async def told(self) -> tuple[str, str]:
+        """Code and destination of the next soft error."""
+        body = json.loads((await self.message()).body)
+        return body["code"], body["destination"]
 
     async def errors(self) -> None:
         """Subscribes to the error channel."""

@@ -12,6 +12,7 @@ from serving import Served, make_app, serving, until
 from stompede import Conflate, DropOldest, Stompede
 from stompede.server.session.session import Session
 from stompline import StompLine
+from tcpserving import TcpServed
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
 
@@ -99,9 +100,7 @@ async def subscribed(served: Served, url: str, destination: str, **options: Any)
 @pytest.mark.parametrize("policy", list(POLICIES))
 async def test_a_thousand_clients_that_stop_reading_cost_what_is_allowed_and_nobody_else(policy: str) -> None:
     async with serving(an_app()) as served:
-        server = served.app._tcp_server
-        assert server is not None
-        url = f"stomp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        url = TcpServed(served).url
         alone = [(await hear(served, url, "nobody"))[0] for _ in range(3)]
         quiet = [max(hearer.p99_s() for hearer in hearers) for hearers in alone]
         stuck = [

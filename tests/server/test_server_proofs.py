@@ -10,7 +10,6 @@ from test_server_guards import code
 
 from serving import Serve, Served, make_app, until
 from stompede import Command, Principal, Settings, Stompede, StompSession, SubscribeCommand
-from stompsocket import StompSocket
 
 ERRORS = "/session/queue/request-error"
 
@@ -24,11 +23,6 @@ def an_app(**settings: object) -> Stompede:
         return True
 
     return app
-
-
-async def told(client: StompSocket) -> tuple[str, str]:
-    body = json.loads((await client.message()).body)
-    return body["code"], body["destination"]
 
 
 # A guarded destination of the member's own.
@@ -51,7 +45,7 @@ async def test_a_guarded_user_destination_stops_with_the_token_is_told_and_resum
     await offer("1")
     assert [(await client.message()).text for _ in range(2)] == ["offer 1", "news 1"]
     served.clock.shift = 41
-    assert await told(client) == ("token-expired", "/user/queue/offers")
+    assert await client.told() == ("token-expired", "/user/queue/offers")
     await offer("2")
     assert (await client.message()).text == "news 2"
     await client.request("SEND", {"destination": "/topic/nobody", "Authorization": served.token("cook")}, "x")
@@ -163,7 +157,7 @@ async def test_a_withdrawn_key_ends_the_guarded_subscriptions_of_a_silent_sessio
     await served.app.publish("/topic/offers", "within the grace time")
     assert (await client.message()).text == "within the grace time"
     served.clock.shift += 6
-    assert await told(client) == ("token-expired", "/topic/offers")
+    assert await client.told() == ("token-expired", "/topic/offers")
     await served.app.publish("/topic/offers", "not for it")
     await client.request(
         "SEND", {"destination": "/topic/nobody", "Authorization": signed(served, "new")}, "x"
@@ -198,7 +192,7 @@ async def _subscribes_to_errors(served: Served) -> None:
     await client.send("SUBSCRIBE", {"id": "other", "destination": "/topic/open", "receipt": "other"})
     await client.subscribe(ERRORS, "errors")
     await client.send("SEND", {"destination": "/topic/open"}, "x")
-    assert await told(client) == ("token-expired", "/topic/open")
+    assert await client.told() == ("token-expired", "/topic/open")
     expired = served.token("cook", -1)
     await client.send("SUBSCRIBE", {"id": "2", "destination": ERRORS, "Authorization": expired})
     assert await code(client) == "token-expired"

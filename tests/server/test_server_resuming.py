@@ -1,7 +1,6 @@
 """Suspended subscriptions that are taken up again with a new token: what happens meanwhile, and what prevents it."""
 
 import asyncio
-import json
 
 import pytest
 
@@ -21,18 +20,13 @@ def an_app(**settings: object) -> Stompede:
     return app
 
 
-async def told(client: StompSocket) -> tuple[str, str]:
-    body = json.loads((await client.message()).body)
-    return body["code"], body["destination"]
-
-
 async def suspended(served: Served) -> StompSocket:
     """A member whose subscription to room a has id 1 and is suspended."""
     client = await served.member("cook", 10)
     await client.errors()
     await client.subscribe("/topic/members/a", "1")
     served.clock.shift = 60
-    assert await told(client) == ("token-expired", "/topic/members/a")
+    assert await client.told() == ("token-expired", "/topic/members/a")
     return client
 
 
@@ -79,7 +73,7 @@ async def test_what_there_is_no_room_for_any_more_ends_and_the_client_is_told(se
     other = await served.client()
     await other.subscribe("/topic/other")
     await prove(served, client)
-    assert await told(client) == ("unavailable", "/topic/members/a")
+    assert await client.told() == ("unavailable", "/topic/members/a")
     assert "1" not in served.session(client).subscriptions
     await other.request("UNSUBSCRIBE", {"id": 0})
     await client.subscribe("/topic/members/a", "1")
@@ -105,7 +99,7 @@ async def test_what_fails_to_be_taken_up_again_ends_and_the_client_is_told(
     client = await suspended(served)
     monkeypatch.setattr(subscribing, "attach", attach)
     await prove(served, client)
-    assert await told(client) == ("unavailable", "/topic/members/a")
+    assert await client.told() == ("unavailable", "/topic/members/a")
     assert "1" not in served.session(client).subscriptions
     failed = served.logged("a subscription could not be taken up again", session=client.session)
     assert bool(failed) == served.may_fail
