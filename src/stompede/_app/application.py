@@ -276,6 +276,7 @@ class Stompede(Registrations):
                 settings, self._program, prefixes=self.prefixes, bus=_bus(settings),
                 verifier=verifier_from(settings), pool=self._pool,
                 presence=MemoryPresenceTable(max_entries=settings.presence_entries),
+                transports_tick=self._endpoints.tick,
             )  # fmt: skip
             try:
                 async with node.running():

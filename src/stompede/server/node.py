@@ -80,6 +80,7 @@ class Node:
         verifier: proves tokens.
         pool: threads for blocking work.
         presence: where all nodes say who is on which destination.
+        transports_tick: does what is due in transports; called four times a second.
         clock: seconds that never go back.
         unix_clock: seconds of the Unix epoch.
     """
@@ -96,6 +97,7 @@ class Node:
         verifier: TokenVerifier,
         pool: Pool,
         presence: PresenceTable,
+        transports_tick: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -176,7 +178,7 @@ class Node:
             prefixes, bus, self.hub, self.histories, self.attendance, teller, settings.max_topics
         )
         self.recoverer = Recoverer(self, self.delivery, self.histories)
-        self.ticker = Ticker(self)
+        self.ticker = Ticker(self, transports_tick)
         self.admission = Admission(self)
         self.runner: HandlerRunner
         self.bytes_in = self.bytes_out = self.heart_beats_out = self.readers_paused = 0
