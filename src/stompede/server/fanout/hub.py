@@ -313,6 +313,10 @@ class Hub:
         if overflown:
             self._cuts.add(overflown)
 
+    def cut(self, outboxes: list[Outbox]) -> None:
+        """Gives up what waits for clients that take nothing; their sessions end, a few in a turn of the loop."""
+        self._cuts.add(outboxes)
+
     def _write_topic(
         self, topic: Topic, burst: Burst, gathered: list[Outbox] | None, overflown: list[Outbox]
     ) -> None:
