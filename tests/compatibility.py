@@ -25,6 +25,7 @@ SHOWN = {
     "nack": "NACK",
     "commit": "COMMIT",
     "abort": "ABORT",
+    "ack_in_transaction": "ACK in a transaction",
     "heart_beats": "heart-beats",
     "text_1mb": "1 MB text",
     "binary_1mb": "1 MB binary",
