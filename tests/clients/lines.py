@@ -1,11 +1,11 @@
 """Drives a client in another language: a program that reads one command in a line and answers with one line.
 
 Words are parted by tabs, bodies are base64. The commands: ``open MILLISECONDS`` (between heart-beats, 0 for none),
-``send DESTINATION BODY TYPE TRANSACTION``, ``flush DESTINATION`` (a SEND whose RECEIPT is awaited),
-``subscribe DESTINATION ID ACK``, ``unsubscribe DESTINATION ID``, ``receive MILLISECONDS``, ``ack HANDLE [TRANSACTION]``,
-``nack HANDLE``, ``begin ID``, ``commit ID``, ``abort ID``, ``alive``, ``close``. The answers: ``ok``, ``message
-SUBSCRIPTION BODY HANDLE REDELIVERED``, ``none``, ``unsupported REASON``, ``error REASON``. A program has one connection
-at a time; ``python lines.py NAME TRANSPORT URL PROGRAM...`` is a probe.
+``send DESTINATION BODY TYPE TRANSACTION``, ``flush DESTINATION`` (a SEND whose RECEIPT is awaited), ``subscribe
+DESTINATION ID ACK``, ``unsubscribe DESTINATION ID``, ``receive MILLISECONDS``, ``nack HANDLE``, ``ack HANDLE
+[TRANSACTION]``, ``begin ID``, ``commit ID``, ``abort ID``, ``alive``, ``close``. The answers: ``ok``, ``message
+SUBSCRIPTION BODY HANDLE REDELIVERED``, ``none``, ``unsupported REASON``, ``error REASON``. A program has one
+connection at a time; ``python lines.py NAME TRANSPORT URL PROGRAM...`` is a probe.
 """
 
 from __future__ import annotations
