@@ -18,7 +18,7 @@ from stompede.messaging.destinations import Kind, Prefixes, check_destination
 from stompede.messaging.message import Message
 from stompede.messaging.patterns import holds_wildcard
 from stompede.messaging.problem import Problem
-from stompede.server.fanout.further_headers import check_headers
+from stompede.server.fanout.further_headers import check_text, checked_headers
 from stompede.server.fanout.publication import Publication
 from stompede.server.fanout.user_channels import user_channel
 from stompede.server.options import OptionsTable
@@ -117,13 +117,15 @@ class Publisher:
 
         Raises:
             Problem: ``invalid-destination``; ``queue-full``: the queue holds as much as it may.
-            ValueError, TypeError: a header that no message may have; see `check_headers`.
+            ValueError, TypeError: a header that no message may have, or a content type; see `checked_headers`.
             BusError: the bus did not take it.
         """
         if destination not in self._checked:
             self._check(destination)
         if headers:
-            check_headers(headers)
+            headers = checked_headers(headers)
+        if content_type is not None:
+            check_text("content_type", content_type)
         body, own_type = codecs.encode(value)
         self._published += 1
         return self.publish_message(Message(destination, body, content_type or own_type, headers))
@@ -177,7 +179,7 @@ class Publisher:
         if not destination.startswith("/"):
             raise Problem("invalid-destination", f"{destination!r} does not begin with a slash")
         if headers:
-            check_headers(headers)
+            headers = checked_headers(headers)
         body, content_type = codecs.encode(value)
         self._sent_to_users += 1
         publication = Publication(Message(full, body, content_type, headers), principal)
