@@ -84,6 +84,7 @@ class Publisher:
         self._put = put
         self._checked: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.get_ident()
         self._threadsafe: deque[tuple[str, Any]] = deque()
         self._threads = threading.Lock()  # so that the bound and its count hold whatever threads there are
         self._published = 0
@@ -104,6 +105,13 @@ class Publisher:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Publications of other threads go to this loop from now on."""
         self._loop = loop
+        self._thread = threading.get_ident()
+
+    @staticmethod
+    def _elsewhere() -> RuntimeError:
+        return RuntimeError(
+            "publish and send_to_... belong to the thread of the node; from another one use publish_threadsafe"
+        )
 
     def publish(
         self,
@@ -119,7 +127,10 @@ class Publisher:
             Problem: ``invalid-destination``; ``queue-full``: the queue holds as much as it may.
             ValueError, TypeError: a header that no message may have, or a content type; see `checked_headers`.
             BusError: the bus did not take it.
+            RuntimeError: called on another thread.
         """
+        if threading.get_ident() != self._thread:
+            raise self._elsewhere()
         if destination not in self._checked:
             self._check(destination)
         if headers:
@@ -173,6 +184,8 @@ class Publisher:
             value: the body.
             headers: headers of the message.
         """
+        if threading.get_ident() != self._thread:
+            raise self._elsewhere()
         prefix = self._prefixes.session if kind is Kind.SESSION else self._prefixes.user
         full = f"{prefix}{destination}"
         check_destination(full, max_length=self._settings.max_destination_bytes)
