@@ -240,9 +240,7 @@ class Settings(BaseSettings):
     # Bounds of one session. Each is applied before the memory is taken.
     max_headers: Positive = Field(64, description="Headers of one frame.")
     max_header_line_bytes: Positive = Field(8 * KIB, description="One header line; tokens are the longest.")
-    max_header_block_bytes: Positive = Field(
-        16 * KIB, description="Command and headers of one frame together."
-    )
+    max_header_block_bytes: Positive = Field(16 * KIB, description="Command and headers of one frame.")
     max_body_bytes: Positive = Field(256 * KIB, description="Body of one frame.")
     max_message_bytes: Positive = Field(
         512 * KIB, description="One WebSocket message; it may carry a part of a frame, or several."
@@ -272,9 +270,7 @@ class Settings(BaseSettings):
     max_prefetch: Positive = Field(1000, description="Largest `prefetch-count` of a subscription.")
     max_transactions: Positive = Field(100, description="Open transactions of one session.")
     max_transaction_frames: Positive = Field(1000, description="Frames of one transaction.")
-    max_transaction_bytes: Positive = Field(
-        1 * MIB, description="Bodies and headers of the messages in one transaction together."
-    )
+    max_transaction_bytes: Positive = Field(1 * MIB, description="Bytes of one, as `history_bytes` counts.")
     max_temporary_queues: Positive = Field(
         32,
         description="Temporary queues that one session names; it needs one for its answers. They end with the session.",
@@ -308,7 +304,8 @@ class Settings(BaseSettings):
     )
     outbound_bytes: Positive = Field(
         1 * MIB,
-        description="Bytes that wait for one client that reads too slowly; beyond it the destination's policy acts.",
+        description="Bytes that wait for one client that reads too slowly; beyond it the destination's policy acts. "
+        "As many may wait for its ACKs of messages of topics, as `history_bytes` counts.",
     )
     outbound_age_s: Seconds = Field(
         30, description="Longest time that a client may take nothing while bytes wait for it."
@@ -340,7 +337,8 @@ class Settings(BaseSettings):
     history_bytes: Positive = Field(
         256 * MIB,
         description="Bytes of all histories in memory; beyond it whole histories are forgotten, those that were "
-        "silent for the longest time first.",
+        "silent for the longest time first. A message counts with body, destination and headers, 128 for each header, "
+        "and 384 for itself: about the memory that it takes.",
     )
     max_recoveries: Positive = Field(
         100,
@@ -354,11 +352,11 @@ class Settings(BaseSettings):
     )
     queue_bytes: Positive = Field(
         256 * MIB,
-        description="Bytes of the messages in all queues together; beyond it senders get `unavailable`.",
+        description="What all queues together hold, as `history_bytes` counts; beyond it senders get `unavailable`.",
     )
     transaction_bytes: Positive = Field(
         64 * MIB,
-        description="Bytes of the messages in all open transactions together; beyond it a SEND in one gets "
+        description="What all open transactions hold, as `history_bytes` counts; beyond it a SEND in one gets "
         "`unavailable`, which spoils it.",
     )
     max_handlers: Positive = Field(

@@ -183,12 +183,15 @@ class Ledger:
 
     Attributes:
         consumers: by their numbers.
+        waiting_bytes: what waits for those of topics.
+        droppable_bytes: of that, what may go to make room.
     """
 
-    __slots__ = ("_ended", "_next", "consumers")
+    __slots__ = ("_ended", "_next", "consumers", "droppable_bytes", "waiting_bytes")
 
     def __init__(self) -> None:
         self.consumers: dict[int, Consumer] = {}
+        self.waiting_bytes = self.droppable_bytes = 0
         self._next = 0
         self._ended = False
 
