@@ -100,11 +100,12 @@ async def test_no_more_than_the_prefetch_is_unacknowledged(serve: Serve) -> None
         await until(lambda: not served.node.statistics().queues.consumers)
 
 
-async def test_a_prefetch_that_is_no_number_is_refused(serve: Serve) -> None:
+@pytest.mark.parametrize("said", ["many", "-1", "", "٣", "1" * 10])
+async def test_a_prefetch_that_is_no_number_is_refused(serve: Serve, said: str) -> None:
     served = await serve()
     client = await served.client()
     await client.errors()
-    await client.send("SUBSCRIBE", {"id": 1, "destination": JOBS, "ack": "client", "prefetch-count": "many"})
+    await client.send("SUBSCRIBE", {"id": 1, "destination": JOBS, "ack": "client", "prefetch-count": said})
     assert '"code":"invalid-header"' in (await client.message()).text
 
 
