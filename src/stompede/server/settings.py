@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from stompede.server.places import check_compression, check_endpoints, check_origins
+from stompede.server.places import SockJsTransport, check_places
 
 KIB: Final = 1024
 MIB: Final = 1024 * 1024
@@ -21,9 +21,6 @@ MIB: Final = 1024 * 1024
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 Names = Annotated[tuple[str, ...], NoDecode]
-SockJsTransport = Literal[
-    "websocket", "xhr-streaming", "xhr-polling", "eventsource", "htmlfile", "jsonp-polling", "iframe"
-]
 _LISTS: Final = (
     "compression", "endpoints", "app_prefixes", "allowed_origins", "trusted_proxies", "jwt_algorithms",
     "sockjs_transports",
@@ -35,7 +32,9 @@ class Settings(BaseSettings):
     defaults.
     """
 
-    model_config = SettingsConfigDict(env_prefix="STOMPEDE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STOMPEDE_", extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     # Where and under which names clients find the node.
     endpoints: Names = Field(("/stomp",), description="HTTP paths that speak STOMP over WebSocket.")
@@ -76,7 +75,8 @@ class Settings(BaseSettings):
     )
     public_url: str | None = Field(
         None,
-        description="WebSocket URL under which clients reach this node; by default made from host and port.",
+        description="WebSocket URL under which clients reach this node; by default made from host and port. Set it "
+        "behind a proxy, for `--host 0.0.0.0` and under other ASGI servers.",
     )
     sockjs_transports: Annotated[tuple[SockJsTransport, ...], NoDecode] = Field(
         ("websocket", "xhr-streaming", "xhr-polling", "eventsource"),
@@ -382,9 +382,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _know_the_places(self) -> Self:
-        check_endpoints(self.endpoints)
-        check_origins(self.allowed_origins)
-        check_compression(self.compression, self.endpoints)
+        check_places(self.endpoints, self.allowed_origins, self.compression, self.public_url)
         return self
 
     @model_validator(mode="before")

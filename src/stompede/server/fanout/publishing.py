@@ -133,6 +133,9 @@ class Publisher:
             raise self._elsewhere()
         if destination not in self._checked:
             self._check(destination)
+            if len(self._checked) >= _REMEMBERED:
+                self._checked.clear()
+            self._checked.add(destination)
         if headers:
             headers = checked_headers(headers)
         if content_type is not None:
@@ -142,7 +145,7 @@ class Publisher:
         return self.publish_message(Message(destination, body, content_type or own_type, headers))
 
     def _check(self, destination: str) -> None:
-        """Refuses what no message can go to, as for a SEND; good names are remembered, some thousand of them."""
+        """Refuses what no message can go to, as for a SEND. On any thread: `publish` alone remembers good names."""
         kind = self._prefixes.classify(destination)
         if kind is not Kind.TOPIC and kind is not Kind.QUEUE and kind is not Kind.TEMP:
             raise Problem(
@@ -159,9 +162,6 @@ class Publisher:
                 "invalid-destination",
                 f"{destination}: a message goes to one destination, without wildcards (* > #)",
             )
-        if len(self._checked) >= _REMEMBERED:
-            self._checked.clear()
-        self._checked.add(destination)
 
     def publish_message(self, message: Message) -> Awaitable[None] | None:
         """Publishes a message as it is."""
@@ -202,9 +202,12 @@ class Publisher:
         """Publishes from another thread. Does not wait; what the bus refuses later is logged.
 
         Raises:
+            Problem: ``invalid-destination``.
             BusError: ``threadsafe_queue`` publications wait already.
             SessionClosedError: the node does not run.
         """
+        if destination not in self._checked:
+            self._check(destination)
         with self._threads:
             if len(self._threadsafe) >= self._settings.threadsafe_queue:
                 self._threadsafe_refused += 1
