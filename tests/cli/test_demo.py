@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -57,6 +58,22 @@ async def test_riders_move_until_a_signal_ends_both(demo, number):
     said, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "positions" in said  # the summary of the simulation
+    assert [child.pid for child in children if child.is_running()] == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("dies", ["node", "riders"])
+async def test_a_process_that_dies_is_named_and_the_other_one_ends_at_once(demo, dies):
+    process, port = demo
+    assert await all_three_riders_move(f"ws://127.0.0.1:{port}/stomp")
+    children = psutil.Process(process.pid).children()
+    [victim] = [child for child in children if ("serve" in child.cmdline()) == (dies == "node")]
+    began = time.monotonic()
+    victim.kill()
+    said, _ = process.communicate(timeout=30)
+    assert time.monotonic() - began < 8  # a second, and what a loaded machine needs; riders alone take ten
+    assert process.returncode == 1
+    assert f"stompede: the {dies} ended by signal 9 (SIGKILL); the demo ends with it" in said
     assert [child.pid for child in children if child.is_running()] == []
 
 

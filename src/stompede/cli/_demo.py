@@ -20,6 +20,7 @@ from stompede.errors import ConfigurationError, StompedeError
 
 _READY_WITHIN_S: Final = 30
 _STOP_WITHIN_S: Final = 30
+_FOLLOW_WITHIN_S: Final = 1.0  # where one has ended by itself: nothing is left to end in order
 _LOOK_EVERY_S: Final = 0.1
 
 WHAT_TO_TRY: Final = """
@@ -56,7 +57,7 @@ def demo(
     stompede = [sys.executable, "-m", "stompede"]
     place = ["--host", host, "--port", str(port)]
     with _Family() as family:
-        node = family.start([*stompede, "serve", "--demo", *place, "--set", "log_level=warning"])
+        node = family.start("node", [*stompede, "serve", "--demo", *place, "--set", "log_level=warning"])
         address = _reached_at(host)
         family.wait_until(lambda: _is_ready(address, port), node)
         if family.asked_to_stop:
@@ -64,7 +65,7 @@ def demo(
         typer.echo(WHAT_TO_TRY.format(port=port))
         if riders:
             url = f"ws://{address}:{port}{effective.node.endpoints[0]}"
-            family.start([*stompede, "simulate", "riders", "--url", url, "--riders", str(riders)])
+            family.start("riders", [*stompede, "simulate", "riders", "--url", url, "--riders", str(riders)])
         family.wait()
 
 
@@ -75,7 +76,8 @@ class _Family:
     """
 
     def __init__(self) -> None:
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._patience_s: float = _STOP_WITHIN_S
         self.asked_to_stop = False
         self._former: dict[signal.Signals, Callable[[int, FrameType | None], object] | int | None] = {}
 
@@ -85,11 +87,11 @@ class _Family:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for child in reversed(self._children):
+        for child in reversed(self._children.values()):
             if child.poll() is None:
                 child.terminate()
                 try:
-                    child.wait(_STOP_WITHIN_S)
+                    child.wait(self._patience_s)
                 except subprocess.TimeoutExpired:
                     child.kill()
                     child.wait()
@@ -99,10 +101,10 @@ class _Family:
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.asked_to_stop = True
 
-    def start(self, command: list[str]) -> subprocess.Popen[bytes]:
-        """Starts a program."""
+    def start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        """Starts a program; ``name`` is what it is called when it ends by itself."""
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603 - our own program
-        self._children.append(child)
+        self._children[name] = child
         return child
 
     def wait_until(self, condition: Callable[[], bool], needed: subprocess.Popen[bytes]) -> None:
@@ -111,19 +113,36 @@ class _Family:
         while not self.asked_to_stop and not condition():
             code = needed.poll()
             if code is not None:
+                if code < 0:
+                    raise StompedeError(f"the node ended by {_how(code)} before it was ready")
                 raise typer.Exit(code)  # it has said why
             if time.monotonic() > deadline:
                 raise StompedeError(f"the node was not ready within {_READY_WITHIN_S} s")
             time.sleep(_LOOK_EVERY_S)
 
     def wait(self) -> None:
-        """Waits until somebody asks to stop or a child ends."""
+        """Waits until somebody asks to stop.
+
+        Raises:
+            StompedeError: a child has ended by itself; says which and how.
+        """
         while not self.asked_to_stop:
-            for child in self._children:
+            for name, child in self._children.items():
                 code = child.poll()
                 if code is not None:
-                    raise typer.Exit(code)
+                    self._patience_s = _FOLLOW_WITHIN_S
+                    raise StompedeError(f"the {name} ended by {_how(code)}; the demo ends with it")
             time.sleep(_LOOK_EVERY_S)
+
+
+def _how(code: int) -> str:
+    """What `subprocess.Popen.returncode` says: a signal where it is negative."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:  # one of the real-time signals
+        return f"signal {-code}"
 
 
 def _reached_at(host: str) -> str:
