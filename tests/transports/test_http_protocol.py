@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 
 from serving import Served, serving
 from stompede import Settings, Stompede
+from stompede.transports.complaints import LINE_EVERY_S
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 UPGRADE = (
@@ -173,3 +174,33 @@ async def test_a_handshake_is_answered_in_whatever_form_it_comes(
 async def test_a_handshake_with_a_malformed_header_is_refused(connection: Connection, line: bytes) -> None:
     connection.writer.write(UPGRADE.replace(b"Upgrade: websocket\r\n", b"Upgrade: websocket\r\n" + line))
     assert (await connection.answer())[0] == 400
+
+
+async def test_requests_that_are_wrong_are_counted_and_a_line_tells_of_them_now_and_then(
+    served: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def send(data: bytes) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        connection = Connection(reader, writer)
+        writer.write(data)
+        assert (await connection.answer())[0] == 400
+        writer.close()
+
+    early = "Data follows the WebSocket handshake before its answer was sent."
+    for _ in range(5):
+        await send(b"nonsense\r\n\r\n")
+        await send(UPGRADE + b"CONNECT\n")
+    invalid = "Invalid HTTP request received."
+    assert sorted(record.getMessage() for record in caplog.records) == [early, invalid]
+    loop = asyncio.get_running_loop()
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + LINE_EVERY_S)
+    await send(b"nonsense\r\n\r\n")
+    monkeypatch.undo()
+    assert caplog.records[-1].getMessage() == f"{invalid} And 4 more since the line before."
+    assert (caplog.records[-1].levelname, len(caplog.records)) == ("WARNING", 3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    text = await Connection(reader, writer).ended()
+    writer.close()
+    assert b"\nstompede_http_requests_malformed_total 11.0\n" in text

@@ -35,6 +35,7 @@ from stompede.server.session import connected
 from stompede.server.session.connected import SessionReport
 from stompede.server.settings import Settings
 from stompede.transports import Receiver, Refusal, TlsHandshakes, TlsListener, Transport, serve_asgi
+from stompede.transports.complaints import Complaints
 
 log = structlog.get_logger("stompede.app")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -83,6 +84,7 @@ class Stompede(Registrations):
         self._certificate: tuple[str, str | None] | None = None
         self._tcp_server: asyncio.Server | TlsListener | None = None
         self._tls_handshakes = TlsHandshakes(own.max_handshakes, self.handshake_refused)
+        self._complaints = Complaints()
         self._server_stops_node = False
         self._routes_installed = False
         self._start_error: BaseException | None = None

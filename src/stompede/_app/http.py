@@ -94,7 +94,9 @@ def _add_health(router: APIRouter, app: Stompede) -> None:
 def _add_metrics(router: APIRouter, app: Stompede) -> None:
     registry = CollectorRegistry()
     registry.register(NodeCollector(lambda: app._node))
-    registry.register(TransportCollector(app._endpoints, app._compressing, app._tls_handshakes))
+    registry.register(
+        TransportCollector(app._endpoints, app._compressing, app._tls_handshakes, app._complaints)
+    )
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
 

@@ -207,6 +207,7 @@ def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | N
             settings.handshake_timeout_s,
             max_handshakes=settings.max_handshakes,
             refused=app.handshake_refused,
+            complaints=app._complaints,
         ),
         ws=websocket,
         lifespan="on",

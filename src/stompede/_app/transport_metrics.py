@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from stompede.transports import Compressing, CompressionStatistics, TlsHandshakes
+from stompede.transports.complaints import Complaints
 from stompede.transports.sockjs import Endpoints, SockJsStatistics
 
 _SOCKJS: Final[tuple[tuple[str, str, Callable[[SockJsStatistics], int]], ...]] = (
@@ -85,12 +86,20 @@ class TransportCollector(Collector):
         endpoints: whose SockJS.
         compressing: whose permessage-deflate.
         handshakes: of TLS, on all ports.
+        complaints: of HTTP requests that are wrong.
     """
 
-    def __init__(self, endpoints: Endpoints, compressing: Compressing, handshakes: TlsHandshakes) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        compressing: Compressing,
+        handshakes: TlsHandshakes,
+        complaints: Complaints,
+    ) -> None:
         self._endpoints = endpoints
         self._compressing = compressing
         self._handshakes = handshakes
+        self._complaints = complaints
 
     def collect(self) -> Iterable[Metric]:
         """See `Collector`."""
@@ -114,4 +123,9 @@ class TransportCollector(Collector):
         )
         yield CounterMetricFamily(
             "stompede_tls_handshakes_failed", "TLS handshakes that failed.", value=handshakes.failed
+        )
+        yield CounterMetricFamily(
+            "stompede_http_requests_malformed",
+            "Requests that are no HTTP, or WebSocket handshakes with data behind them before they were answered.",
+            value=self._complaints.requests,
         )

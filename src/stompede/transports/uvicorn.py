@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from typing import Any, Final, cast
 
 from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from stompede.transports.complaints import Complaints
 
 _MAX_HEAD_BYTES: Final = 64 * 1024  # several times what browsers, proxies and tokens make of it
 _TOO_LARGE: Final = (
@@ -56,7 +59,7 @@ class _UnknownLength(int):
 
 
 def http_protocol(
-    handshake_timeout_s: float, *, max_handshakes: int, refused: Callable[[], None]
+    handshake_timeout_s: float, *, max_handshakes: int, refused: Callable[[], None], complaints: Complaints
 ) -> type[asyncio.Protocol]:
     """Builds the class for uvicorn's ``http`` option.
 
@@ -76,6 +79,7 @@ def http_protocol(
             to the end of the request's head.
         max_handshakes: connections that may be within the head of a request at once; a further one is refused.
         refused: told of each that was.
+        complaints: where uvicorn says what is wrong with a request.
     """
     heads = 0
 
@@ -123,6 +127,7 @@ def http_protocol(
             assert self._uvicorn is not None
             transport, arguments, self._uvicorn = self.transport, self._uvicorn, None
             super().__init__(*arguments)
+            self.logger = cast(logging.Logger, complaints)
             super().connection_made(transport)
 
         def _serve_websocket(self, data: bytes) -> None:
