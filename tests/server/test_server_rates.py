@@ -192,3 +192,18 @@ async def test_the_bytes_of_many_small_frames_count_as_one_large(serve: Serve) -
     for _ in range(20):
         await client.send_ws(frame)
     await until(lambda: served.session(client).reading_paused)
+
+
+async def test_pings_count_as_bytes_too(serve: Serve) -> None:
+    served = await serve(make_app(max_inbound_bytes_per_s=2000))
+    client = await served.client()
+    stop_the_clock(served)
+    session = served.session(client)
+    for _ in range(5):
+        session.alive()
+    assert not session.reading_paused
+    for _ in range(15):
+        session.alive()
+    assert session.reading_paused
+    served.clock.shift += 1
+    await client.settle()

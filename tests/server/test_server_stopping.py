@@ -1,8 +1,11 @@
 """The stop of a node with sessions that are not equally fast."""
 
 import asyncio
+from typing import Any
 
-from serving import Serve, make_app
+from serving import Serve, make_app, shortly
+from stompede.server.session.sessions import Sessions
+from stompede.server.session.telling import Teller
 
 
 async def test_who_reads_slowly_keeps_nobody_else_and_gets_what_is_queued(serve: Serve) -> None:
@@ -23,3 +26,17 @@ async def test_who_reads_slowly_keeps_nobody_else_and_gets_what_is_queued(serve:
     assert (await slow.error()).headers["disconnect-reason"] == "service-restart"
     assert (await slow.closed()).code == 1012
     await stop
+
+
+async def test_a_stop_looks_once_at_each_socket_and_once_more_when_it_is_empty() -> None:
+    attendance = Sessions(Teller(None, None, None))  # type: ignore[arg-type]  # nothing is told
+    sessions: list[Any] = [object() for _ in range(3)]
+    for session in sessions:
+        attendance.blocked[session] = None
+    attendance.unblocked(sessions[0])
+    waiting = asyncio.create_task(attendance.wait_fewer_blocked())
+    await shortly()
+    attendance.unblocked(sessions[1])
+    attendance.unblocked(sessions[1])
+    attendance.unblocked(sessions[2])
+    assert await waiting == sessions[1:]

@@ -295,9 +295,9 @@ class Settings(BaseSettings):
     max_inbound_bytes_per_s: int = Field(
         0,
         ge=0,
-        description="Payload bytes of one session in a second, on average; what a second allows may come at once. "
-        "Beyond it the node stops reading the socket until the session is within it again: a burst is slowed down, not "
-        "punished. 0 for no bound.",
+        description="Payload bytes of one session in a second, on average; what a second allows may come at once, and "
+        "a ping counts as 131. Beyond it the node stops reading the socket until the session is within it again: a "
+        "burst is slowed down, not punished. 0 for no bound.",
     )
     inbound_bytes: Positive = Field(
         64 * KIB, description="Unhandled bytes of one session at which the node stops reading its socket."

@@ -52,11 +52,12 @@ async def _end_work(node: Node) -> None:
                 await asyncio.sleep(0)
                 await node.runner.wait_empty()
             node.hub.flush()
+            ready = list(node.transports)
             while True:
-                _tell_to_come_back(node, [one for one in node.transports if one not in node.blocked])
+                _tell_to_come_back(node, [one for one in ready if one not in node.blocked])
                 if not node.blocked:
                     return
-                await node.attendance.wait_fewer_blocked()
+                ready = await node.attendance.wait_fewer_blocked()
     except TimeoutError:
         node.runner.cancel_all()
 

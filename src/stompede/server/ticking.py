@@ -10,6 +10,7 @@ import structlog
 
 from stompede._traceback import traceback_of
 from stompede.server.deadlines import RESOLUTION_S
+from stompede.server.session.taking import stuck
 
 if TYPE_CHECKING:
     from stompede.server.node import Node
@@ -78,5 +79,4 @@ class Ticker:
             node.spawn(node.verifier.refresh(node.unix_now()), "keys could not be refreshed")
         if node.presence is not None:
             node.presence.each_second(now)
-        oldest = now - node.settings.outbound_age_s
-        node.hub.cut([one.outbox for one in node.blocked if one.outbox.since < oldest])
+        node.hub.cut([one.outbox for one in node.blocked if stuck(one, now)])

@@ -154,6 +154,10 @@ class MemoryTransport:
         """Messages come whole."""
         return False
 
+    def unsent_bytes(self) -> int:
+        """What the client has not read."""
+        return self._connection.to_client.waiting_bytes
+
     def pause_reading(self) -> None:
         """Leaves in the pipe what the client writes."""
         self._connection.to_server.pause()

@@ -87,6 +87,10 @@ class AsgiConnection:
         """ASGI shows whole messages only."""
         return False
 
+    def unsent_bytes(self) -> int:
+        """See `Transport`: in whole messages, since ASGI does not show parts of one."""
+        return self._outgoing_bytes
+
     def pause_reading(self) -> None:
         """See `Transport`."""
         self._readable.clear()
@@ -179,6 +183,7 @@ class AsgiConnection:
                 await self._something.wait()
                 continue
             data = self._outgoing.popleft()
+            headers_bytes = len(data)
             for text, payload in split_frames(data):
                 message: dict[str, Any] = {"type": "websocket.send"}
                 if text:
@@ -186,7 +191,9 @@ class AsgiConnection:
                 else:
                     message["bytes"] = payload
                 await send(message)
-            self._outgoing_bytes -= len(data)
+                self._outgoing_bytes -= len(payload)
+                headers_bytes -= len(payload)
+            self._outgoing_bytes -= headers_bytes
 
 
 async def serve_asgi(

@@ -134,6 +134,14 @@ class Transport(Protocol):
         """
         ...
 
+    def unsent_bytes(self) -> int:
+        """How much of what was written the peer has not taken yet, as far as the transport can tell.
+
+        While a receiver is paused and writes nothing, a figure that changes says that the peer reads. Asked now and
+        then for who is paused, not for each write.
+        """
+        ...
+
     def pause_reading(self) -> None:
         """Stops reading the socket; the peer feels it by TCP's flow control."""
         ...

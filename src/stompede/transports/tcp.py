@@ -18,6 +18,7 @@ from typing import Any, Final, cast, final
 from stompede.transports.base import NOBODY, Acceptor, Framing, Receiver, Refusal, Unframed
 from stompede.transports.reading import resume_reading
 from stompede.transports.tls import TlsHandshakes, TlsListener
+from stompede.transports.unsent import unsent_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -139,6 +140,10 @@ class TcpConnection(asyncio.BufferedProtocol):
     def progressed(self) -> bool:
         """Every octet is passed on as it comes."""
         return False
+
+    def unsent_bytes(self) -> int:
+        """See `Transport`."""
+        return unsent_bytes(self._socket)
 
     def pause_reading(self) -> None:
         """See `Transport`."""

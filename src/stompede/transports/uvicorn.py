@@ -7,12 +7,14 @@ import logging
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, cast
 
 from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from stompede.transports.complaints import Complaints
+from stompede.transports.unsent import unsent_bytes
 
 _MAX_HEAD_BYTES: Final = 64 * 1024  # several times what browsers, proxies and tokens make of it
 _TOO_LARGE: Final = (
@@ -72,7 +74,8 @@ def http_protocol(
     A connection that begins with a plain WebSocket handshake goes on to the class of the ``ws`` option at once; what
     uvicorn needs for HTTP is made for others only.
 
-    An application finds the extension ``stompede.abort`` in the scope: a function that closes the connection at once.
+    An application finds two extensions in the scope: ``stompede.abort``, a function that closes the connection at once,
+    and ``stompede.unsent``, which says how many bytes the client has not taken yet.
 
     Args:
         handshake_timeout_s: seconds from the accepted connection, or from the first byte of a further request,
@@ -149,6 +152,7 @@ def http_protocol(
             if cycle is not None and cycle.scope is self.scope:  # not for an upgrade
                 extensions = cast(dict[str, Any], self.scope.setdefault("extensions", {}))
                 extensions["stompede.abort"] = self.transport.abort
+                extensions["stompede.unsent"] = partial(unsent_bytes, self.transport)
                 if self.scope["http_version"] == "1.0":
                     cycle.chunked_encoding = False
                     cycle.expected_content_length = _UnknownLength()

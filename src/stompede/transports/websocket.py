@@ -16,6 +16,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from stompede.transports.base import NOBODY, Acceptor, Framing, Receiver
 from stompede.transports.reading import resume_reading
+from stompede.transports.unsent import unsent_bytes
 from stompede.wire.websocket import (
     MessageAssembler,
     WebSocketViolation,
@@ -246,6 +247,10 @@ class WebSocketConnection(WSListener):
         fragments_bytes = 0 if self._assembler is None else self._assembler.buffered_bytes
         before, self._progress = self._progress, fragments_bytes - free_bytes
         return self._progress != before
+
+    def unsent_bytes(self) -> int:
+        """See `Transport`."""
+        return unsent_bytes(self._socket)
 
     def pause_reading(self) -> None:
         """See `Transport`."""

@@ -61,7 +61,8 @@ class Outbox:
         blocked: the kernel takes nothing now, or the session has ended.
         topics: how many topic subscriptions the session has; with more than one, the hub gathers a tick's
             bytes first.
-        since: when it was blocked, on the node's clock.
+        since: when it was blocked, or was last seen to go on since then, on the node's clock.
+        unsent_bytes: what the client had not taken when it was looked at; ``None`` where it was not yet.
     """
 
     __slots__ = (
@@ -77,6 +78,7 @@ class Outbox:
         "on_overflow",
         "since",
         "topics",
+        "unsent_bytes",
         "write",
     )
 
@@ -92,6 +94,7 @@ class Outbox:
         self.closed = False
         self.topics = 0
         self.since = 0.0
+        self.unsent_bytes: int | None = None
         self.gathered: list[bytes] | None = None
         self.gathered_bytes = 0
         self.on_overflow = on_overflow
@@ -188,6 +191,7 @@ class Outbox:
         if not self.blocked and not self.closed:
             self.blocked = True
             self.since = now
+            self.unsent_bytes = None
             self._counters.blocked += 1
 
     def drain(self) -> None:

@@ -122,7 +122,10 @@ class Session(StompSession):
 
     def alive(self) -> None:
         """See `Receiver`."""
-        silence.answered(self, self.node.now())
+        now = self.node.now()
+        silence.answered(self, now)
+        if self.inflow is not None:
+            self.node.admission.spend(self, _PING_BYTES, now)
 
     def process(self) -> None:
         """Handles events until one has to wait or none is left."""
@@ -373,6 +376,9 @@ class Session(StompSession):
         self._principal = principal
 
 
+_PING_BYTES: Final = (
+    131  # that a ping counts for where bytes are metered: what the largest has (RFC 6455 section 5.5)
+)
 _ON_EVENT: Final[Mapping[type, Callable[[Session, Any], None]]] = {
     stomp.Send: sending.on_send,
     stomp.Subscribe: subscribing.on_subscribe,

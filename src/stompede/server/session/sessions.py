@@ -68,6 +68,8 @@ class Sessions:
         self._refused_total = 0
         self._all_gone = asyncio.Event()
         self._fewer_blocked = asyncio.Event()
+        self._freed: list[Session] = []  # since somebody waits for it
+        self._waited_for = False
 
     def statistics(self) -> SessionsStatistics:
         """Figures of now and since the start."""
@@ -118,6 +120,8 @@ class Sessions:
         """A session's socket takes bytes again, or the session has ended."""
         if self.blocked.pop(session, self) is None:
             self._fewer_blocked.set()
+            if self._waited_for:
+                self._freed.append(session)
 
     def gone(self, session: Session) -> None:
         """The socket of a session is gone."""
@@ -125,10 +129,16 @@ class Sessions:
         if not self.transports:
             self._all_gone.set()
 
-    async def wait_fewer_blocked(self) -> None:
-        """Waits until one more socket takes bytes."""
+    async def wait_fewer_blocked(self) -> list[Session]:
+        """Waits until one more socket takes bytes; returns whose have done so meanwhile. For one caller at a time."""
         self._fewer_blocked.clear()
-        await self._fewer_blocked.wait()
+        self._waited_for = True
+        try:
+            await self._fewer_blocked.wait()
+        finally:
+            self._waited_for = False
+            freed, self._freed = self._freed, []
+        return freed
 
     async def wait_all_gone(self) -> None:
         """Waits until no socket is left."""

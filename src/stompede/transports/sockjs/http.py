@@ -238,7 +238,8 @@ async def _carry(request: Request, wrapping: Wrapping, headers: Headers) -> None
         session = service.open(key, request.address)
     extensions: Any = request.scope.get("extensions") or {}
     cut: Callable[[], None] | None = extensions.get("stompede.abort")
-    response = FrameResponse(session, wrapping, service.options.stream_bytes, request.send, cut)
+    unsent: Callable[[], int] | None = extensions.get("stompede.unsent")
+    response = FrameResponse(session, wrapping, service.options.stream_bytes, request.send, cut, unsent)
     await response.run(request.receive, headers)
 
 

@@ -41,6 +41,7 @@ class FrameResponse:
         limit_bytes: the response ends after so many; only where it streams.
         send: ASGI send.
         cut: closes the client's connection at once, where the server lets us.
+        unsent: how much the client has not taken yet, where the server says so.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class FrameResponse:
         "_sender",
         "_sent_bytes",
         "_session",
+        "_unsent",
         "_wrapping",
     )
 
@@ -63,12 +65,14 @@ class FrameResponse:
         limit_bytes: int,
         send: Send,
         cut: Callable[[], None] | None,
+        unsent: Callable[[], int] | None,
     ) -> None:
         self._session = session
         self._wrapping = wrapping
         self._limit_bytes = limit_bytes
         self._send = send
         self._cut = cut
+        self._unsent = unsent
         self._sent_bytes = 0
         self._over = False
         self._renewed = False
@@ -100,6 +104,10 @@ class FrameResponse:
         if not (self._busy or self._over):
             self._busy = True
             self._sender = asyncio.get_running_loop().create_task(self._pump())
+
+    def unsent_bytes(self) -> int:
+        """How much of what was sent the client has not taken yet, as far as the server says so."""
+        return 0 if self._unsent is None else self._unsent()
 
     def renew(self) -> None:
         """The next frame is the last one here: the client shall ask anew."""

@@ -121,6 +121,10 @@ class SockJsSession:
         progress, self._progress = self._progress, False
         return progress
 
+    def unsent_bytes(self) -> int:
+        """See `Transport`."""
+        return self._pending_bytes + (0 if self._response is None else self._response.unsent_bytes())
+
     def pause_reading(self) -> None:
         """Lets requests wait for their answer, and those behind them for their turn."""
         if self._reading is None:

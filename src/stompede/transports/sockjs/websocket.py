@@ -93,6 +93,10 @@ class SockJsWebSocket:
         """See `Transport`."""
         return self._below.progressed()
 
+    def unsent_bytes(self) -> int:
+        """See `Transport`."""
+        return self._below.unsent_bytes()
+
     def pause_reading(self) -> None:
         """See `Transport`."""
         self._held = True
