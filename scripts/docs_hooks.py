@@ -76,7 +76,9 @@ async def _metric_families() -> list[Metric]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     app = Stompede(settings=Settings(jwt_secret=secrets.token_hex()))
     async with app.running():
-        transports = TransportCollector(app._endpoints, app._compressing, app._tls_handshakes)
+        transports = TransportCollector(
+            app._endpoints, app._compressing, app._tls_handshakes, app._complaints
+        )
         return [*NodeCollector(lambda: app.node).collect(), *transports.collect()]
 
 
