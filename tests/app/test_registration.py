@@ -161,6 +161,18 @@ WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda app: app.on_session_end(3),
         "@app.on_session_end takes a function, not 3",
     ),
+    "one type that is carried": (
+        lambda app: app.destination("/topic/a", carries=Holder),
+        "carries=Holder: it is a tuple of types; write carries=(Holder,)",
+    ),
+    "a type that nothing can carry": (
+        lambda app: app.destination("/topic/a", carries=[list[Holder]]),
+        "no JSON can be made of Stranger; name a Struct",
+    ),
+    "a number as a header": (
+        lambda app: app.destination("/topic/a", slow=Conflate(by=5)),  # type: ignore[arg-type]
+        "slow=Conflate(by=5): by is the name of a header",
+    ),
     "a number as history": (lambda app: app.destination("/topic/a", history=3), "history=3 is no history"),
     "a number as queue": (lambda app: app.destination("/queue/a", queue=3), "queue=3 says no bounds"),
 }

@@ -14,6 +14,7 @@ from certificates import self_signed
 from serving import make_app, serving, until
 from stompede import ConfigurationError
 from stompede._app.serve import build_server
+from stompede._app.tcp import serving_tcp
 from stompsocket import Parser, encode
 
 
@@ -166,18 +167,52 @@ async def test_who_says_nothing_has_the_time_of_a_handshake(certificate: tuple[s
         writer.close()
 
 
-@pytest.mark.parametrize("broken", ["missing", "nonsense", "other key"])
+BROKEN = {
+    "no certificate": ("{cert} with the key {key}", "{cert}: No such file or directory"),
+    "no key": ("{cert} with the key {key}", "{key}: No such file or directory"),
+    "nonsense": ("{cert} with the key {key}", "{cert} holds no certificate in PEM"),
+    "nonsense as key": ("{cert} with the key {key}", "{key} holds no private key in PEM"),
+    "key forgotten": ("{cert}", "it holds no private key; give the file that does with {option}"),
+    "other key": ("{cert} with the key {key}", "the private key is another certificate's"),
+}
+
+
+def spoiled(
+    broken: str, certificate: tuple[str, str], folder: Path, option: str
+) -> tuple[Path, str | None, str]:
+    """Files that do not load: certificate, key, and what is to be said of them."""
+    cert, key = folder / "c.pem", folder / "k.pem"
+    (folder / "other").mkdir()
+    other = Path(self_signed(folder / "other")[1])
+    good = [Path(name).read_text() for name in certificate]
+    cert.write_text("nonsense" if broken == "nonsense" else good[0])
+    key.write_text({"nonsense as key": "nonsense", "other key": other.read_text()}.get(broken, good[1]))
+    if broken in ("no certificate", "no key"):
+        (cert if broken == "no certificate" else key).unlink()
+    which, why = (text.format(cert=cert, key=key, option=option) for text in BROKEN[broken])
+    return (
+        cert,
+        None if broken == "key forgotten" else str(key),
+        f"the certificate {which} does not load: {why}",
+    )
+
+
+@pytest.mark.parametrize("broken", BROKEN)
 def test_a_certificate_that_does_not_load_is_said_in_one_sentence(
     broken: str, certificate: tuple[str, str], tmp_path: Path
 ) -> None:
-    certfile, keyfile = certificate
-    path = tmp_path / "cert.pem"
-    if broken == "nonsense":
-        path.write_text("nonsense")
-    elif broken == "other key":
-        path.write_text(Path(certfile).read_text())
-        other = tmp_path / "other"
-        other.mkdir()
-        keyfile = self_signed(other)[1]
-    with pytest.raises(ConfigurationError, match=r"cert\.pem.*does not load"):
-        build_server(make_app(), certfile=str(path), keyfile=keyfile)
+    cert, key, sentence = spoiled(broken, certificate, tmp_path, "--keyfile")
+    with pytest.raises(ConfigurationError) as refused:
+        build_server(make_app(), certfile=str(cert), keyfile=key)
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+async def test_one_for_tcp_is_said_in_the_same_sentence(
+    broken: str, certificate: tuple[str, str], tmp_path: Path
+) -> None:
+    cert, key, sentence = spoiled(broken, certificate, tmp_path, "tcp_key")
+    app = make_app(tcp_port=0, tcp_certificate=cert, tcp_key=key)
+    with pytest.raises(ConfigurationError) as refused:
+        await serving_tcp(app).__aenter__()
+    assert str(refused.value) == sentence

@@ -180,6 +180,28 @@ def test_only_web_addresses_are_fetched(url):
         JwksUrl(url)
 
 
+@pytest.mark.parametrize("url", ["foo", "https:/id.example/keys", "//id.example/keys"])
+def test_a_url_that_is_none_shows_how_one_is_written(url):
+    with pytest.raises(
+        ConfigurationError, match=r"write it whole, like https://login\.example\.org/jwks\.json$"
+    ):
+        JwksUrl(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://id.example:port/keys", "https://id.example:99999/keys", "https://[::1/keys"]
+)
+def test_a_url_with_a_part_that_is_none_is_refused(url):
+    with pytest.raises(ConfigurationError, match="the JWKS URL is none: "):
+        JwksUrl(url)
+
+
+def test_the_log_names_the_port_of_the_url_and_not_its_query():
+    assert (
+        JwksUrl("https://id.example:8443/keys?key=s3cret")._where == "JWKS URL https://id.example:8443/keys"
+    )
+
+
 def test_a_login_in_the_url_is_refused_and_not_repeated():
     with pytest.raises(ConfigurationError) as caught:
         JwksUrl("https://user:s3cret@id.example/keys")

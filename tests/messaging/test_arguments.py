@@ -87,6 +87,19 @@ def test_two_arguments_that_could_be_the_body():
     )
 
 
+def test_what_is_ours_stands_alone_in_an_annotation():
+    async def say(session: StompSession | None, body: Say): ...
+    async def say2(message: Message | bytes): ...
+    async def say3(who: Principal | str, body: Say): ...
+
+    assert refusal(say) == (
+        "argument session: stompede.messaging.session.StompSession | None is nothing to fill; annotate it StompSession "
+        "alone: there always is one"
+    )
+    assert refusal(say2).endswith("annotate it Message alone: there always is one")
+    assert refusal(say3).endswith("annotate it Principal, or Principal | None where guests may come")
+
+
 def test_a_misspelled_path_variable_beside_a_body():
     async def say(rooom: str, body: Say): ...
 

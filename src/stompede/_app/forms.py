@@ -11,7 +11,7 @@ from stompede.messaging.binding import BoundHandler
 from stompede.messaging.codecs import type_name, unwritable
 from stompede.messaging.destinations import Kind, Prefixes
 from stompede.messaging.schemas import members
-from stompede.server.fanout.policies import SlowPolicy
+from stompede.server.fanout.policies import Conflate, SlowPolicy
 from stompede.store import History, Queue
 
 _EXAMPLES: Final = {
@@ -140,6 +140,26 @@ def takes_address(func: Any) -> bool:
     return address
 
 
+def check_carried(where: str, carries: object) -> None:
+    """Holds what a destination is said to carry to types of messages.
+
+    Raises:
+        ConfigurationError: it is no sequence of types, or nothing makes JSON of one of them.
+    """
+    if not isinstance(carries, list | tuple):
+        shown = type_name(carries)
+        raise ConfigurationError(
+            f"{where}: carries={shown}: it is a tuple of types; write carries=({shown},)"
+        )
+    for carried in carries:
+        stranger = unwritable(carried)
+        if stranger is not None:
+            raise ConfigurationError(
+                f"{where}: carries {type_name(carried)}: no JSON can be made of {type_name(stranger)}; name a Struct, "
+                "dataclass, TypedDict, pydantic model, bytes, str or builtins"
+            )
+
+
 def check_kinds(where: str, slow: object, history: object, queue: object) -> None:
     """Holds the options of a destination to their types.
 
@@ -150,6 +170,8 @@ def check_kinds(where: str, slow: object, history: object, queue: object) -> Non
         raise ConfigurationError(
             f"{where}: slow={slow!r} is no policy; write Cut(), DropOldest() or Conflate()"
         )
+    if isinstance(slow, Conflate) and slow.by is not None and (not isinstance(slow.by, str) or not slow.by):
+        raise ConfigurationError(f"{where}: slow={slow!r}: by is the name of a header of the messages")
     if history is not None and not isinstance(history, History):
         raise ConfigurationError(f"{where}: history={history!r} is no history; write History(count=100)")
     if queue is not None and not isinstance(queue, Queue):

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from stompede._app.bounds import check_history, check_queue
 from stompede._app.forms import (
+    check_carried,
     check_kinds,
     check_publish,
     check_result,
@@ -310,6 +311,7 @@ class Registrations:
         """
         self._still_registering(f"app.destination({pattern!r})")
         check_kinds(f"app.destination({pattern!r})", slow, history, queue)
+        check_carried(f"app.destination({pattern!r})", carries)
         if self.prefixes.classify(pattern) not in (Kind.TOPIC, Kind.QUEUE):
             raise ConfigurationError(
                 f"app.destination({pattern!r}): begin it with {self.prefixes.topic}/ or "

@@ -24,6 +24,7 @@ from aiofastnet import connect_accepted_socket
 from aiofastnet.api_patch import loop_factory
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
+from stompede._app.certificates import not_loaded
 from stompede._app.listening import authority_of, listen
 from stompede._app.places import warn_of_nowhere
 from stompede._app.tcp import stop_listening
@@ -224,11 +225,5 @@ def build_server(app: Stompede, *, certfile: str | None = None, keyfile: str | N
     try:
         config.load()
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        key = "" if keyfile is None else f" with the key {keyfile}"
-        why = (
-            error.strerror
-            if isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
-            else str(error)
-        )
-        raise ConfigurationError(f"the certificate {certfile}{key} does not load: {why}") from error
+        raise not_loaded(certfile or "", keyfile, error, "--keyfile") from error
     return _Server(config, app)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from stompede._app.certificates import not_loaded
 from stompede._app.listening import authority_of, listen
 from stompede.errors import ConfigurationError
 from stompede.server.session.disconnects import Disconnects
@@ -77,9 +78,8 @@ def _tls(app: Stompede) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(certfile, keyfile)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise ConfigurationError(
-            f"the certificate {certfile} with key {keyfile} does not load: {error}"
-        ) from error
+        option = "--keyfile" if settings.tcp_certificate is None else "tcp_key"
+        raise not_loaded(certfile, keyfile, error, option) from error
     return context
 
 

@@ -208,17 +208,22 @@ class JwksUrl:
         min_interval_s: float = 10.0,
         max_age_s: float = 300.0,
     ) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:  # a port that is none, a bracket that does not close
+            raise ConfigurationError(f"the JWKS URL is none: {error}") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ConfigurationError(
-                f"JWKS URL {parts.scheme}://...: only https:// and http:// URLs are fetched"
+                "the JWKS URL is none that is fetched: write it whole, like https://login.example.org/jwks.json"
             )
         if parts.username is not None or parts.password is not None:
             raise ConfigurationError("the JWKS URL carries a login; key sets are public, leave it out")
         self.keys: KeySet = NO_KEYS
         self._url = url
         # A query may hold an API key; messages and logs go without it.
-        self._where = f"JWKS URL {parts.scheme}://{parts.hostname}{parts.path}"
+        at = "" if port is None else f":{port}"
+        self._where = f"JWKS URL {parts.scheme}://{parts.hostname}{at}{parts.path}"
         self._fetch = fetch
         self._timeout_s = timeout_s
         self._min_interval_s = min_interval_s

@@ -199,6 +199,7 @@ def _leftover(
             f"{where}: argument {name}: {base.__name__} belongs to HTTP and a message has none; "
             "ask for Message, StompSession or Principal instead"
         )
+    _check_union(name, base, where)
     if role == "message":
         if base is NO_DEFAULT:
             raise ConfigurationError(
@@ -216,6 +217,23 @@ def _leftover(
         f"{where}: argument {name} is no path variable, has no marker (Depends, Header) and no type of ours "
         f"(Message, StompSession, Principal), and {_NO_BODY[role]}{mean}"
     )
+
+
+def _check_union(name: str, base: Any, where: str) -> None:
+    """What is ours stands alone; only a principal may be missing. In a union it would count as a type of bodies."""
+    if typing.get_origin(base) not in (typing.Union, types.UnionType):
+        return
+    for member in typing.get_args(base):
+        if not isinstance(member, type) or not issubclass(member, (StompSession, Message, Principal)):
+            continue
+        right = (
+            "Principal, or Principal | None where guests may come"
+            if member is Principal
+            else f"{member.__name__} alone: there always is one"
+        )
+        raise ConfigurationError(
+            f"{where}: argument {name}: {type_name(base)} is nothing to fill; annotate it {right}"
+        )
 
 
 def _check_body(

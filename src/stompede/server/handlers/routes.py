@@ -172,6 +172,8 @@ class Routes:
 
     def _check_use(self, operation: str, kind: Kind, destination: str) -> None:
         prefixes = self._prefixes
+        if destination in prefixes.all:
+            raise Problem("invalid-destination", f"{destination} names nothing: a name follows the prefix")
         if kind is Kind.UNKNOWN:
             known = ", ".join(prefixes.all)
             raise Problem("invalid-destination", f"{destination} begins with none of {known}")
