@@ -31,7 +31,8 @@ _NOT_BUILT: Final = """<!doctype html>
 <link rel="icon" href="/favicon.svg" type="image/svg+xml">
 <h1>The page is not built</h1>
 <p>The node runs, but this copy of Stompede was installed without its page.
-<p>In a clone, <code>make console</code> builds it, and <code>make run</code> does so by itself. Then reload.
+<p>In a clone, <code>make console</code> builds it, and <code>make run</code> does so by itself. Then reload;
+where the clone was installed with <code>pip</code>, install it again first.
 </html>
 """
 
