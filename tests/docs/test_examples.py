@@ -223,7 +223,7 @@ async def test_a_guard_lets_its_guests_in_and_denies_what_no_guard_allows(exampl
 
 async def test_an_interceptor_changes_and_refuses(example):
     rooms = example("rooms")
-    async with testing.connect(rooms.app, member="cook", client_address="192.0.2.7:1234") as cook:
+    async with testing.connect(rooms.app, member="cook", client_address="192.0.2.7") as cook:
         async with cook.subscribe("/topic/hall") as messages:
             await cook.send("/topic/hall", "hello")
             assert (await messages.next()).headers["client"] == "192.0.2.7"
