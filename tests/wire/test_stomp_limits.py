@@ -72,6 +72,22 @@ def test_a_head_that_only_seems_to_end_is_refused_as_in_one_piece(end: bytes):
     assert violation(server(limits=SMALL), *splits(data, range(len(data)))) == whole
 
 
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("last", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("length", range(60, 66))
+@pytest.mark.parametrize("headers", [3, 4, 5])
+def test_about_as_long_as_allowed_is_judged_in_pieces_as_in_one(
+    newline: bytes, last: bytes, length: int, headers: int
+) -> None:
+    for missing in range(-4, 5):
+        start = b"SEND" + newline + b"destination:/a" + newline
+        filler = b"".join(b"%d:" % number + b"x" * (length - 3) + newline for number in range(headers - 2))
+        rest = max(0, SMALL.max_header_block_bytes + missing - len(start) - len(filler) - 2)
+        data = start + filler + b"z:" + b"x" * rest + newline + last + b"x\0"
+        whole = events(server(limits=SMALL), data)
+        assert events(server(limits=SMALL), *splits(data, range(len(data)))) == whole
+
+
 def test_a_body_as_long_as_allowed_is_taken_with_and_without_its_length():
     session = server(limits=SMALL)
     for head in (SEND + b"\n", SEND + b"content-length:100\n\n"):

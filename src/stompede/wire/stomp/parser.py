@@ -257,8 +257,8 @@ class FrameDecoder:
         fresh = start + progress.seen
         length = len(data) - start
         most = limits.max_header_block_bytes
-        # A head that is as long as it may be has its end still before it.
-        too_long = length > most and not self._may_end(data[start + most : start + most + 3])
+        # A head that is about as long as it may be has a part of its end still before it.
+        too_long = length > most and not self._may_end(data, length - most)
         progress.lines += data.count(b"\n", fresh)
         if (
             length - progress.line > limits.max_header_line_bytes
@@ -270,11 +270,16 @@ class FrameDecoder:
         progress.line = max(progress.line, data.rfind(b"\n", fresh) + 1 - start)
         progress.seen = length
 
-    def _may_end(self, tail: bytes | bytearray) -> bool:
-        """Whether octets may be the beginning of what ends a head."""
-        if self.version is None or self.version is Version.V1_2:
-            return tail in (b"\n", b"\n\r")
-        return tail == b"\n"
+    def _may_end(self, data: bytes | bytearray, beyond: int) -> bool:
+        """Whether the last octets may begin what ends a head, and the head itself is not too long.
+
+        Args:
+            data: what has come.
+            beyond: octets of it that a head may not have.
+        """
+        if data.endswith(b"\n"):
+            return beyond <= 1
+        return beyond <= 2 and data.endswith(b"\n\r") and self.version in (None, Version.V1_2)
 
     def _check_sizes(self, head: bytes) -> None:
         """Holds a head, or as much of it as there is, against the limits; a NUL octet must not be in it."""
