@@ -139,9 +139,8 @@ class RedisAddress(msgspec.Struct, frozen=True):
 
     def sentinel(self) -> Sentinel:
         """The Sentinels, to ask for the master."""
-        return Sentinel(
-            list(self.hosts), sentinel_kwargs={"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
-        )
+        patience: dict[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
+        return Sentinel(list(self.hosts), sentinel_kwargs=patience)  # type: ignore[no-untyped-call]
 
 
 def _host(text: str, port: int, setting: str) -> tuple[str, int]:
