@@ -81,6 +81,7 @@ async def test_while_redis_is_away_items_wait_and_come_in_order_when_it_is_back(
         redis.start()
         for taken in waiting:
             await taken
+        await one.wait_interrupted()
         await one.publish(b"10")
         got = await one.heard.wait_for(b"10")
         # What Redis took before this node listened again may be missing; nothing comes twice or in disorder.
