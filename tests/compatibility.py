@@ -78,7 +78,7 @@ class Collected:
             "|---|---|",
             f"| STOMP vectors, over WebSocket and TCP | {counted(self.vectors)} |",
         ]
-        sockjs = f"sockjs-client {sockjs_version()}, a test for each of its transports in Node.js"
+        sockjs = f"sockjs-client {sockjs_version()} without STOMP, over each of its transports in Node.js"
         lines.append(f"| {sockjs} | {counted(self.sockjs)} |")
         for suite in self.suites:
             left = "".join(f"; `{name}` does not count: it {why}" for name, why in suite["left"].items())

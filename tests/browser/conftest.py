@@ -6,7 +6,6 @@ The browser is ``STOMPEDE_CHROMIUM``, or the one that is installed.
 
 import asyncio
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,18 +22,18 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
+from chromium import chromium as find_chromium
+
 RIDERS = 40
 READY_WITHIN_S = 30
 STOP_WITHIN_S = 20
 LOOK_EVERY_S = 0.05
-BROWSERS = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def chromium() -> str:
     """Path of a Chromium; skips the test where there is none."""
-    for name in (os.environ.get("STOMPEDE_CHROMIUM", ""), *BROWSERS):
-        if name and (found := shutil.which(name)):
-            return found
+    if found := find_chromium():
+        return found
     pytest.skip("no Chromium found; install it (`make services`) or name it by STOMPEDE_CHROMIUM")
 
 

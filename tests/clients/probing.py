@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import pytest
 
+from chromium import chromium
+
 HERE: Final = Path(__file__).parent
 CHECKS: Final = (
     "connect", "subscribe_send", "receipts", "ack_auto", "ack_client", "ack_client_individual", "nack", "commit",
@@ -30,7 +32,7 @@ class Probe:
         client: its name, as its probe says it.
         transport: ``websocket``, ``tcp``, or one of SockJS's.
         command: what runs the probe; the URL follows, and after it `further`.
-        needs: files that `make clients` brings, and programs.
+        needs: files that `make clients` brings, the first in the folder of its ecosystem, and programs.
         ordered: how many messages must keep their order.
         cannot: checks that the client cannot do, with the reason that its probe gives.
     """
@@ -83,6 +85,20 @@ def npm(client: str, program: str, transport: str = "websocket", **cannot: str) 
     return Probe(client, transport, ("node", f"probes/{program}.mjs"), ("npm/node_modules", "node"), cannot)
 
 
+def sockjs_in_node(transport: str) -> Probe:
+    needs = ("sockjs/node_modules", "npm/node_modules", "node")
+    return Probe(
+        "sockjs-client in Node.js", transport, ("node", "stomp-in-node.mjs"), needs, TOLD, (transport,)
+    )
+
+
+def sockjs_in_chromium(transport: str) -> Probe:
+    command = (sys.executable, "stomp_in_chromium.py")
+    browser = chromium() or "chromium"
+    needs = ("sockjs/node_modules", browser)
+    return Probe("sockjs-client in Chromium", transport, command, needs, TOLD, (transport, browser))
+
+
 def python(client: str, program: str, transport: str, **cannot: str) -> Probe:
     return Probe(client, transport, (".venv/bin/python", f"{program}.py"), ("python/.venv",), cannot)
 
@@ -109,6 +125,14 @@ TEXT_ONLY: Final = dict.fromkeys(("binary_1mb", "not_utf8"), "sends text WebSock
 OLD: Final = {"nack": "speaks STOMP 1.0, which has no NACK", "heart_beats": "knows no heart-beats"}
 NO_TRANSACTIONS: Final = dict.fromkeys(("commit", "abort"), "StompSession knows no transactions")
 SOCKJS: Final = dict.fromkeys(("binary_1mb", "not_utf8"), "SockJS carries text only")
+TOLD: Final = {
+    "binary_1mb": "SockJS carries text only",
+    "not_utf8": "SockJS carries text only; a subscriber that is sent such a body is told so and closed with 1003",
+}
+IN_NODE: Final = ("websocket", "xhr-streaming", "eventsource", "xhr-polling")
+IN_CHROMIUM: Final = (
+    *IN_NODE, "htmlfile", "jsonp-polling", "iframe-eventsource", "iframe-htmlfile", "iframe-xhr-polling",
+)  # fmt: skip
 PROBES: Final = (
     npm("@stomp/stompjs", "stomp-stompjs"),
     python("stomp.py", "probe_stomp_py", "tcp"),
@@ -125,4 +149,6 @@ PROBES: Final = (
     spring("WebSocketStompClient", "websocket", **NO_TRANSACTIONS),
     spring("SockJsClient", "sockjs-websocket", **NO_TRANSACTIONS, **SOCKJS),
     spring("SockJsClient", "sockjs-xhr", **NO_TRANSACTIONS, **SOCKJS),
+    *map(sockjs_in_node, IN_NODE),
+    *map(sockjs_in_chromium, IN_CHROMIUM),
 )

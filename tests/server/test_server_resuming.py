@@ -6,7 +6,7 @@ import pytest
 
 from serving import Serve, Served, make_app, until
 from stompede import BusError, Principal, Stompede
-from stompede.server.session import subscribing
+from stompede.server.session import suspending
 from stompsocket import StompSocket
 
 
@@ -97,7 +97,7 @@ async def test_what_fails_to_be_taken_up_again_ends_and_the_client_is_told(
     served = await serve(an_app())
     served.may_fail = isinstance(error, ValueError)
     client = await suspended(served)
-    monkeypatch.setattr(subscribing, "attach", attach)
+    monkeypatch.setattr(suspending, "attach", attach)
     await prove(served, client)
     assert await client.told() == ("unavailable", "/topic/members/a")
     assert "1" not in served.session(client).subscriptions

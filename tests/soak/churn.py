@@ -68,20 +68,32 @@ class Churn:
         end = asyncio.get_running_loop().time() + seconds
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
-                group.create_task(self._play(end))
+                group.create_task(self._play_on(end))
 
-    async def _play(self, end: float) -> None:
+    async def crowds(self, at_once: int) -> None:
+        """Plays each act at all places at once: more of what one act needs than this the node never holds."""
+        for act in dict.fromkeys(self._acts):
+            async with asyncio.TaskGroup() as group:
+                for _ in range(at_once):
+                    group.create_task(self._play(act, self._chance()))
+
+    async def _play_on(self, end: float) -> None:
         while self._number < FEWEST or asyncio.get_running_loop().time() < end:
-            self._number += 1
-            chance = random.Random(self._seed * 1_000_003 + self._number)
+            chance = self._chance()
             if not self._deck:
                 self._deck = chance.sample(self._acts, len(self._acts))
-            act = self._deck.pop()
-            try:
-                await act(self, chance)
-                self.done[act.__name__] += 1
-            except ENDS:
-                self.done[f"{act.__name__} cut short"] += 1
+            await self._play(self._deck.pop(), chance)
+
+    async def _play(self, act: Act, chance: random.Random) -> None:
+        try:
+            await act(self, chance)
+            self.done[act.__name__] += 1
+        except ENDS:
+            self.done[f"{act.__name__} cut short"] += 1
+
+    def _chance(self) -> random.Random:
+        self._number += 1
+        return random.Random(self._seed * 1_000_003 + self._number)
 
     def turn(self, what: str, ways: int) -> int:
         """Which of several ways is next: each has its turn, however short the soak is."""

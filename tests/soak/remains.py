@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import psutil
+from allocated import Allocated
 
 from sockjsclient import Exchange
 
@@ -66,7 +67,9 @@ class Snapshot(NamedTuple):
     Attributes:
         figures: of the application that is soaked.
         gauges: of ``/metrics``.
-        rss: resident memory, in bytes.
+        rss: resident memory, in bytes; what the allocators keep free included.
+        trimmed: the same after malloc gave back what it could.
+        memory: what is in use, and what is kept free.
         blocks: what Python's allocator has given out: strings, too, of which the garbage collector knows nothing.
         descriptors: of files and sockets.
     """
@@ -74,8 +77,15 @@ class Snapshot(NamedTuple):
     figures: dict[str, Any]
     gauges: dict[str, float]
     rss: float
+    trimmed: float
+    memory: Allocated
     blocks: float
     descriptors: int
+
+    @property
+    def used(self) -> int:
+        """Bytes in use, in C and in Python."""
+        return self.memory.c + self.memory.python
 
 
 async def ask(http: str, path: str, method: str = "GET") -> bytes:
@@ -104,13 +114,24 @@ async def snapshot(http: str, process: psutil.Process) -> Snapshot:
     """Looks into a node."""
     values = await gauges(http)
     figures = msgspec.json.decode(await ask(http, "/debug/snapshot"))
-    return Snapshot(figures, values, process.memory_info().rss, figures["blocks"], process.num_fds())
+    rss = process.memory_info().rss
+    memory = Allocated(**figures["allocated"])
+    return Snapshot(figures, values, rss, rss, memory, figures["blocks"], process.num_fds())
+
+
+async def trimmed(http: str, process: psutil.Process, now: Snapshot) -> Snapshot:
+    """The same, with RSS after malloc gave back what it could."""
+    await ask(http, "/debug/trim", "POST")
+    return now._replace(trimmed=process.memory_info().rss)
 
 
 def typical(samples: Sequence[Snapshot]) -> Snapshot:
     """The last of several, with the median of memory, which differs by what the allocator happens to keep free."""
     return samples[-1]._replace(
         rss=statistics.median(each.rss for each in samples),
+        memory=sorted((each.memory for each in samples), key=lambda each: each.c + each.python)[
+            len(samples) // 2
+        ],
         blocks=statistics.median(each.blocks for each in samples),
     )
 
@@ -148,8 +169,10 @@ def _parts_left(now: Snapshot, fresh: Snapshot) -> Iterator[str]:
 def grown(now: Snapshot, before: Snapshot) -> list[str]:
     """What is more than 5 % above what it was when the measured time began."""
     found = []
-    if now.rss > before.rss * TOLERANCE:
-        found.append(f"RSS is {now.rss / 1e6:.1f} MB, and was {before.rss / 1e6:.1f} MB")
+    if now.used > before.used * TOLERANCE:
+        found.append(f"{now.used / 1e6:.1f} MB are in use, and {before.used / 1e6:.1f} MB were")
+    if now.trimmed > before.trimmed * TOLERANCE:
+        found.append(f"RSS is {now.trimmed / 1e6:.1f} MB, and was {before.trimmed / 1e6:.1f} MB")
     if now.blocks > before.blocks * BLOCKS_TOLERANCE:
         found.append(f"{now.blocks:g} blocks of Python's allocator, and there were {before.blocks:g}")
     types, earlier = now.figures["types"], before.figures["types"]

@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import random
+import ssl
 from urllib.parse import urlsplit
 
 from churn import BODY, Act, Churn, message, settled
@@ -158,6 +159,29 @@ async def knock(churn: Churn, chance: random.Random) -> None:
                 await client.error()
 
 
+async def break_off(churn: Churn, chance: random.Random) -> None:
+    """A TLS handshake of which the node hears a part: of the client's first words, or of its last ones."""
+    target = urlsplit(churn.doors.encrypted[0])
+    heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = churn.doors.trust.wrap_bio(heard, said, server_hostname=target.hostname)
+    reader, writer = await asyncio.open_connection(target.hostname, target.port)
+    try:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.do_handshake()
+        if churn.turn("break_off", 2):
+            writer.write(said.read())
+            async with asyncio.timeout(20):
+                while said.pending == 0:
+                    heard.write(await reader.readexactly(1) + await reader.read(65536))
+                    with contextlib.suppress(ssl.SSLWantReadError):
+                        tls.do_handshake()
+        data = said.read()
+        writer.write(data[: chance.randrange(1, len(data))])
+        await writer.drain()
+    finally:
+        writer.transport.abort()
+
+
 async def say(url: str, data: bytes, *, wait: bool) -> None:
     """Bytes for a server that may wait for more of them, or for none."""
     target = urlsplit(url)
@@ -172,4 +196,16 @@ async def say(url: str, data: bytes, *, wait: bool) -> None:
         writer.transport.abort()
 
 
-RUDE: tuple[Act, ...] = (dawdle, freeze, hang, overstep, vanish, vanish, vanish, wrap, knock, knock)
+RUDE: tuple[Act, ...] = (
+    dawdle,
+    freeze,
+    hang,
+    overstep,
+    vanish,
+    vanish,
+    vanish,
+    wrap,
+    knock,
+    knock,
+    break_off,
+)

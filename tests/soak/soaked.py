@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import psutil
-from remains import SETTINGS, Snapshot, ask, snapshot
+from remains import SETTINGS, Snapshot, ask, snapshot, trimmed
 
 from certificates import self_signed
 from subprocesses import Process, stompede_serve
@@ -42,6 +42,9 @@ class Soaked:
 
     async def snapshot(self) -> Snapshot:
         return await snapshot(self.http, self.node)
+
+    async def trimmed(self, now: Snapshot) -> Snapshot:
+        return await trimmed(self.http, self.node, now)
 
     async def leak(self, kind: str) -> None:
         """Makes it hold something for ever."""

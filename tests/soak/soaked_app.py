@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import msgspec
 import structlog
+from allocated import allocated, take, trim
 from fastapi import Depends, FastAPI, Header, Response
 
 from stompede import (
@@ -188,7 +189,7 @@ async def token(name: str) -> str:
 async def snapshot() -> Response:
     """What the process holds, when the garbage is gone."""
     gc.collect()
-    blocks = sys.getallocatedblocks()
+    blocks, memory = sys.getallocatedblocks(), allocated()
     loop: Any = asyncio.get_running_loop()
     tasks = Counter(_name_of(task.get_coro()) for task in asyncio.all_tasks())
     timers = Counter(_name_of(timer._callback) for timer in loop._scheduled if not timer.cancelled())
@@ -206,9 +207,16 @@ async def snapshot() -> Response:
         "timers": timers,
         "types": types,
         "blocks": blocks,
+        "allocated": memory._asdict(),
         "threads": sum(not each.name.startswith(THREAD_NAME) for each in threading.enumerate()),
     }
     return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+@app.fastapi.post("/debug/trim")
+async def give_back() -> None:
+    """What malloc keeps free goes back to the system."""
+    trim()
 
 
 def _name_of(called: Any) -> str:
@@ -236,6 +244,8 @@ async def leak(kind: str) -> None:
             _held.append([[number] for number in range(30_000)])
         case "strings":
             _held.append([f"{number:09}" for number in range(30_000)])
+        case "library":
+            take(16 * 1024 * 1024)
         case "session":
             _held.extend(each for each in gc.get_objects() if isinstance(each, Session))
         case "routing":

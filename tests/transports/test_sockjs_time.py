@@ -1,6 +1,8 @@
 """Heart-beats, the disconnect delay, and signs of life."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -97,7 +99,24 @@ async def test_an_end_is_remembered_for_the_disconnect_delay(served: Served) -> 
         assert service.statistics().ended == 1
         await clock.advance(6)
         assert service.statistics().ended == 0
-        assert service._timer is None, "nothing is left to wait for"
+
+
+async def test_all_endpoints_live_by_the_one_clock_of_the_node(served: Served) -> None:
+    responses = []
+    for path in ("/echo", "/stomp"):
+        responses.append(await stream(session_url(served.http + path) + "/xhr_streaming"))
+        await only(served, path)
+    loop: Any = asyncio.get_running_loop()
+    owners = [getattr(each._callback, "__self__", None) for each in loop._scheduled if not each.cancelled()]
+    assert owners.count(served.node.ticker) == 1
+    assert not [each for each in owners if type(each).__module__.startswith("stompede.transports.sockjs")]
+    clock = ManualClock()
+    with clock.driving():
+        await clock.advance(26)
+    for response in responses:
+        chunks = [await response.chunk() for _ in range(3)]
+        assert chunks[1:] == [b"o\n", b"h\n"]
+        response.close()
 
 
 async def test_a_close_frame_that_nobody_fetches_ends_with_the_delay(served: Served) -> None:

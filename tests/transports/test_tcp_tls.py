@@ -66,11 +66,11 @@ async def test_tls_handshakes_that_fail_are_counted_and_told_of_now_and_then_wit
         (await served.open()).drop()
     await served.open()  # and says nothing
     line = await served.client(trust=ssl.create_default_context(cafile=certificate))
-    await until(lambda: handshakes.failed() == 5)
+    await until(lambda: handshakes.failed == 5)
     await line.subscribe("/topic/a")
     async with httpx.AsyncClient(trust_env=False) as http:
         text = (await http.get(f"{served.served.http}/metrics")).text
-    assert "\nstompede_tcp_handshakes_failed_total 5.0\n" in text
+    assert "\nstompede_tls_handshakes_failed_total 5.0\n" in text
     told = served.served.logged("TLS handshakes failed")
     assert len(told) <= 1, "asyncio tells the loop of none"
     assert all((one["last_address"], one["log_level"]) == ("127.0.0.1", "info") for one in told)

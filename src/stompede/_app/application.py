@@ -33,7 +33,7 @@ from stompede.server.presence.events import Present
 from stompede.server.session import connected
 from stompede.server.session.connected import SessionReport
 from stompede.server.settings import Settings
-from stompede.transports import Receiver, Refusal, Rules, TlsHandshakes, Transport, serve_asgi
+from stompede.transports import Receiver, Refusal, Rules, TlsHandshakes, TlsListener, Transport, serve_asgi
 
 log = structlog.get_logger("stompede.app")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -85,8 +85,8 @@ class Stompede(Registrations):
         self._routing = ClockedRoutes(MemoryRoutingTable(), ttl_s=own.route_ttl_s, clock=time.time)
         self._listens_at = "ws://127.0.0.1:8080"
         self._certificate: tuple[str, str | None] | None = None
-        self._tcp_server: asyncio.Server | None = None
-        self._tls_handshakes = TlsHandshakes(own.handshake_timeout_s)
+        self._tcp_server: asyncio.Server | TlsListener | None = None
+        self._tls_handshakes = TlsHandshakes(own.max_handshakes, self.handshake_refused)
         self._server_stops_node = False
         self._routes_installed = False
         self._start_error: BaseException | None = None
@@ -276,6 +276,7 @@ class Stompede(Registrations):
                 settings, self._program, prefixes=self.prefixes, bus=_bus(settings),
                 verifier=verifier_from(settings), pool=self._pool,
                 presence=MemoryPresenceTable(max_entries=settings.presence_entries),
+                transports_tick=self._endpoints.tick,
             )  # fmt: skip
             try:
                 async with node.running():

@@ -14,11 +14,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 import uvicorn
+from aiofastnet import connect_accepted_socket
 from aiofastnet.api_patch import loop_factory
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
@@ -29,7 +31,7 @@ from stompede._traceback import traceback_of
 from stompede.errors import ConfigurationError, StompedeError
 from stompede.server.handlers.pool import THREAD_NAME
 from stompede.server.logs import configure_logging
-from stompede.transports import http_protocol, websocket_protocol
+from stompede.transports import TlsHandshakes, TlsListener, http_protocol, websocket_protocol
 
 if TYPE_CHECKING:
     from stompede._app.application import Stompede
@@ -87,7 +89,8 @@ class _Server(uvicorn.Server):
         authority = authority_of(sockets[0])
         self._tls_failures.watch(asyncio.get_running_loop())
         self._stompede.serves_at(authority, secure=bool(self.config.ssl))
-        with _tls_in_time(self._stompede.settings.handshake_timeout_s):
+        app = self._stompede
+        with _counted_tls(self.config.ssl, app._tls_handshakes, app.settings.handshake_timeout_s):
             await super().startup(sockets)
         if self.owns_process:
             _settle_garbage_collector()
@@ -98,23 +101,33 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _tls_in_time(seconds: float) -> Iterator[None]:
-    """A port with TLS that is opened now gives clients so long for their handshake. uvicorn has no option for it, and
-    asyncio's own is a minute.
+def _counted_tls(tls: ssl.SSLContext | None, handshakes: TlsHandshakes, timeout_s: float) -> Iterator[None]:
+    """uvicorn opens a port now whose TLS handshakes are counted, and have so long. It has no option for either, and
+    asyncio's own time is a minute.
     """
     loop = asyncio.get_running_loop()
-    create_server = loop.create_server
+    create_server, connect = loop.create_server, loop.connect_accepted_socket
 
-    def create(*arguments: Any, **options: Any) -> Any:
-        if options.get("ssl") is not None:
-            options["ssl_handshake_timeout"] = seconds
-        return create_server(*arguments, **options)
+    async def create(*arguments: Any, **options: Any) -> Any:
+        if tls is None or options.get("ssl") is not tls:
+            return await create_server(*arguments, **options)
+        return TlsListener(
+            arguments[0],
+            options["sock"],
+            options["backlog"],
+            handshakes,
+            ssl=tls,
+            ssl_handshake_timeout=timeout_s,
+        )
 
     loop.create_server = create  # type: ignore[method-assign]
+    # The one of the loop's methods that aiofastnet has and does not put there by itself.
+    loop.connect_accepted_socket = partial(connect_accepted_socket, loop)  # type: ignore[method-assign]
     try:
         yield
     finally:
         loop.create_server = create_server  # type: ignore[method-assign]
+        loop.connect_accepted_socket = connect  # type: ignore[method-assign]
 
 
 def _end_with_stuck_threads() -> None:

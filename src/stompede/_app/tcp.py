@@ -14,7 +14,7 @@ import structlog
 from stompede._app.listening import authority_of, listen
 from stompede.errors import ConfigurationError
 from stompede.server.session.disconnects import Disconnects
-from stompede.transports import TCP, Refusal, listen_tcp
+from stompede.transports import TCP, Refusal, TlsListener, listen_tcp
 from stompede.wire.stomp.encode import encode_error
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def serving_tcp(app: Stompede) -> AsyncIterator[None]:
         server.close()
 
 
-def stop_listening(server: asyncio.Server | None) -> None:
+def stop_listening(server: asyncio.Server | TlsListener | None) -> None:
     """Takes no new connections; those that are there stay."""
     if server is not None:
         server.close()

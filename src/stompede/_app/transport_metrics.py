@@ -84,7 +84,7 @@ class TransportCollector(Collector):
     Args:
         endpoints: whose SockJS.
         compressing: whose permessage-deflate.
-        handshakes: of TLS, on the port of TCP.
+        handshakes: of TLS, on all ports.
     """
 
     def __init__(self, endpoints: Endpoints, compressing: Compressing, handshakes: TlsHandshakes) -> None:
@@ -108,8 +108,10 @@ class TransportCollector(Collector):
         compression = self._compressing.statistics()
         for name, meaning, count in _COMPRESSION:
             yield CounterMetricFamily(name, meaning, value=count(compression))
+        handshakes = self._handshakes
+        yield GaugeMetricFamily(
+            "stompede_tls_handshakes", "TLS handshakes that go on.", value=handshakes.running
+        )
         yield CounterMetricFamily(
-            "stompede_tcp_handshakes_failed",
-            "TLS handshakes of STOMP over TCP that failed; counted when their time is over.",
-            value=self._handshakes.failed(),
+            "stompede_tls_handshakes_failed", "TLS handshakes that failed.", value=handshakes.failed
         )

@@ -99,18 +99,25 @@ def connect(
         on_error=on_error,
         uniform=uniform,
     )
-    dialer: Dialer
-    if url.startswith(("stomp:", "stomp+ssl:")):
-        if headers or proxy is not None:
-            raise ConfigurationError("headers= and proxy= belong to WebSocket; STOMP over TCP has none")
-        dialer = TcpDialer(url, ssl=ssl, timeout_s=connect_timeout_s)
-    else:
-        dialer = WebSocketDialer(
+    return Client(_dialer(url, options, ssl, headers, proxy), options)
+
+
+def _dialer(
+    url: str,
+    options: ClientOptions,
+    ssl: tls.SSLContext | None,
+    headers: Mapping[str, str],
+    proxy: str | None,
+) -> Dialer:
+    if not url.startswith(("stomp:", "stomp+ssl:")):
+        return WebSocketDialer(
             url,
             ssl=ssl,
             headers=headers,
             proxy=proxy,
-            timeout_s=connect_timeout_s,
-            max_message_bytes=max_message_bytes,
+            timeout_s=options.connect_timeout_s,
+            max_message_bytes=options.max_message_bytes,
         )
-    return Client(dialer, options)
+    if headers or proxy is not None:
+        raise ConfigurationError("headers= and proxy= belong to WebSocket; STOMP over TCP has none")
+    return TcpDialer(url, ssl=ssl, timeout_s=options.connect_timeout_s)

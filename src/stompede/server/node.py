@@ -80,6 +80,7 @@ class Node:
         verifier: proves tokens.
         pool: threads for blocking work.
         presence: where all nodes say who is on which destination.
+        transports_tick: does what is due in transports; called four times a second.
         clock: seconds that never go back.
         unix_clock: seconds of the Unix epoch.
     """
@@ -96,6 +97,7 @@ class Node:
         verifier: TokenVerifier,
         pool: Pool,
         presence: PresenceTable,
+        transports_tick: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -128,20 +130,37 @@ class Node:
         self.wire_limits = _wire_limits(settings)
         self.heart_beat = stomp.HeartBeat(settings.heart_beat_send_ms, settings.heart_beat_receive_ms)
         self.head_cache = stomp.HeadCache(settings.head_cache)
+        self.accepting = False
+        self._loop: asyncio.AbstractEventLoop
+        teller = Teller(self.events, self.problems, self.spawn)
+        self._furnish_fan_out()
+        self._furnish_queues(teller)
+        self._furnish_attendance(teller)
+        self.presence: Presence | None = None
+        if any(options.presence for _, options in program.destinations):
+            self.presence = Presence(self, presence, program.presence_info)
+        self.ticker = Ticker(self, transports_tick)
+
+    def _furnish_fan_out(self) -> None:
+        """What goes out to sessions, and what is kept of it."""
+        settings = self.settings
         self.outbox_counters = OutboxCounters()
-        self.deadlines = Deadlines()
-        self.heart_beats = HeartBeats(self)
         self.answers = Answers(self.call_soon)
         self.hub = Hub(
             self.call_soon,
             secrets.token_hex(4),
             self.options.policy_of,
             self.answers.write,
-            prefixes.topic,
+            self.prefixes.topic,
             settings.outbound_bytes // 64,
         )
-        self.histories = Histories(_history(settings), bus, self.hub, lambda: self.now(), Losses(self).add)
-        teller = Teller(self.events, self.problems, self.spawn)
+        self.histories = Histories(
+            _history(settings), self.bus, self.hub, lambda: self.now(), Losses(self).add
+        )
+
+    def _furnish_queues(self, teller: Teller) -> None:
+        """Queues, what is acknowledged, and what is published to all of it."""
+        settings = self.settings
         self.turns = Turns(self.call_soon)
         self.queues = Queues(
             settings,
@@ -153,46 +172,45 @@ class Node:
             teller,
         )
         self.temporary = TemporaryQueues(
-            prefixes, self.queues, settings.max_temporary_queues, settings.max_destination_bytes
+            self.prefixes, self.queues, settings.max_temporary_queues, settings.max_destination_bytes
         )
         self.queues.check = self.temporary.check
         self.transactions = TransactionsStatistics()
         self.topic_acks = TopicAcksStatistics()
         self.publisher = Publisher(
             settings,
-            prefixes,
-            bus,
+            self.prefixes,
+            self.bus,
             self.options,
             self.histories,
             self.problems,
             self.spawn,
             self.queues.put,
         )
-        self.presence: Presence | None = None
-        if any(options.presence for _, options in program.destinations):
-            self.presence = Presence(self, presence, program.presence_info)
-        self.attendance = Sessions(teller)
+
+    def _furnish_attendance(self, teller: Teller) -> None:
+        """Who is here, what they hear, and what they may."""
+        self.deadlines = Deadlines()
+        self.heart_beats = HeartBeats(self)
+        self.bytes_in = self.bytes_out = self.heart_beats_out = self.readers_paused = 0
+        attendance = self.attendance = Sessions(teller)
         self.delivery = Delivery(
-            prefixes, bus, self.hub, self.histories, self.attendance, teller, settings.max_topics
+            self.prefixes, self.bus, self.hub, self.histories, attendance, teller, self.settings.max_topics
         )
         self.recoverer = Recoverer(self, self.delivery, self.histories)
-        self.ticker = Ticker(self)
         self.admission = Admission(self)
         self.runner: HandlerRunner
-        self.bytes_in = self.bytes_out = self.heart_beats_out = self.readers_paused = 0
-        self.accepting = False
-        self._loop: asyncio.AbstractEventLoop
         # What sessions use all the time, without the way through the room that it stands in.
-        self.sessions = self.attendance.connected
-        self.users = self.attendance.users
-        self.blocked = self.attendance.blocked
-        self.transports = self.attendance.transports
-        self.ends = self.attendance.ends
+        self.sessions = attendance.connected
+        self.users = attendance.users
+        self.blocked = attendance.blocked
+        self.transports = attendance.transports
+        self.ends = attendance.ends
         self.check_rate = self.admission.check_rate
-        self.session_connected = self.attendance.begun
-        self.session_ended = self.attendance.ended
-        self.unblocked = self.attendance.unblocked
-        self.transport_gone = self.attendance.gone
+        self.session_connected = attendance.begun
+        self.session_ended = attendance.ended
+        self.unblocked = attendance.unblocked
+        self.transport_gone = attendance.gone
 
     # Life.
 

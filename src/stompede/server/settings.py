@@ -319,8 +319,9 @@ class Settings(BaseSettings):
     max_handshakes: Positive = Field(
         10_000,
         description="Connections that have not sent CONNECT yet; further handshakes get 503. As many again may be in "
-        "the middle of an HTTP request's head; further ones are closed. At most a quarter may be SockJS sessions "
-        "without a request of their own; for a further one the oldest of those ends.",
+        "the middle of an HTTP request's head, and as many in the middle of a TLS handshake; further ones are closed. "
+        "At most a quarter may be SockJS sessions without a request of their own; for a further one the oldest of "
+        "those ends.",
     )
     max_connects_per_address_per_s: int = Field(
         0,

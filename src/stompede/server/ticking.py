@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, final
 
 import structlog
@@ -18,17 +19,19 @@ log = structlog.get_logger("stompede.node")
 
 @final
 class Ticker:
-    """Looks four times a second at what is due: deadlines of sessions, and once a second what has none.
+    """Looks four times a second at what is due: deadlines of sessions and transports, and once a second what has none.
 
     Args:
         node: whose time it is.
+        transports: what of them is due.
 
     Attributes:
         lag_s: how late the last tick was, on the node's clock.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, transports: Callable[[], None]) -> None:
         self._node = node
+        self._transports = transports
         self._loop: asyncio.AbstractEventLoop
         self._timer: asyncio.TimerHandle | None = None
         self._second = 0
@@ -55,6 +58,7 @@ class Ticker:
         self.lag_s = max(0.0, now - expected)
         try:
             self._node.deadlines.expire(now)
+            self._transports()
             second = int(now)
             if second != self._second:
                 self._second = second

@@ -16,15 +16,14 @@ from collections.abc import Callable
 from typing import Any, Final, cast, final
 
 from stompede.transports.base import NOBODY, Acceptor, Framing, Receiver, Refusal, Unframed
-from stompede.transports.lapses import Lapses
 from stompede.transports.reading import resume_reading
+from stompede.transports.tls import TlsHandshakes, TlsListener
 
 logger = logging.getLogger(__name__)
 
 READ_BYTES: Final = 64 * 1024
 """Of one read, and so what can come after reading was paused. asyncio's own reads are four times as large."""
 _BACKLOG: Final = 4096
-_GIVEN_UP_S: Final = 0.1  # a handshake's own timer comes first
 _NO_WORD: Final = 1006  # stands for a peer that closed without a close code, as TCP has none
 # Who has not negotiated heart-beats is asked by the kernel: after a minute of silence, and given up 60 s later.
 _KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
@@ -41,35 +40,6 @@ def _discard(data: bytes) -> None:
 
 
 @final
-class TlsHandshakes:
-    """The TLS handshakes of a listener. A protocol is not told of one that fails: what has not come to its end when its
-    time is over, has failed.
-
-    Args:
-        timeout_s: after which the socket's transport gives a handshake up.
-    """
-
-    def __init__(self, timeout_s: float) -> None:
-        self._running: Lapses[TcpConnection] = Lapses(timeout_s + _GIVEN_UP_S)
-        self._failed = 0
-
-    def begun(self, connection: TcpConnection) -> None:
-        """A socket was accepted."""
-        now = asyncio.get_running_loop().time()
-        self._failed += len(self._running.take_due(now))
-        self._running.start(connection, now)
-
-    def done(self, connection: TcpConnection) -> None:
-        """Its handshake has come to its end."""
-        self._running.stop(connection)
-
-    def failed(self) -> int:
-        """How many have failed, as far as it is known by now."""
-        self._failed += len(self._running.take_due(asyncio.get_running_loop().time()))
-        return self._failed
-
-
-@final
 class TcpConnection(asyncio.BufferedProtocol):
     """One connection: asyncio's protocol below, a `Transport` above.
 
@@ -78,12 +48,10 @@ class TcpConnection(asyncio.BufferedProtocol):
         refused: the last bytes for who may not connect.
         close_timeout_s: time for the peer to take the last bytes and to close its half.
         buffer: where reads go; one for all connections of a loop, since a read is passed on before the next begins.
-        handshakes: told when the connection stands; where it has TLS.
     """
 
     __slots__ = (
-        "_acceptor", "_buffer", "_close_timeout_s", "_close_timer", "_closing", "_finished", "_handshakes", "_refused",
-        "_socket",
+        "_acceptor", "_buffer", "_close_timeout_s", "_close_timer", "_closing", "_finished", "_refused", "_socket",
         "address", "receiver", "write",
     )  # fmt: skip
     framing = TCP
@@ -94,7 +62,6 @@ class TcpConnection(asyncio.BufferedProtocol):
         refused: Callable[[Refusal], bytes],
         close_timeout_s: float,
         buffer: memoryview,
-        handshakes: TlsHandshakes | None = None,
     ) -> None:
         self.address = ""
         self.write: Callable[[bytes], None] = _discard
@@ -105,7 +72,6 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._close_timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._finished = False
-        self._handshakes = handshakes
         self._refused = refused
         self._socket: asyncio.Transport
 
@@ -114,8 +80,6 @@ class TcpConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands, TLS included."""
         self._socket = cast(asyncio.Transport, transport)
-        if self._handshakes is not None:
-            self._handshakes.done(self)
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if peer else ""
         _keep_alive(transport.get_extra_info("socket"))
@@ -233,7 +197,7 @@ async def listen_tcp(
     handshakes: TlsHandshakes,
     handshake_timeout_s: float,
     close_timeout_s: float,
-) -> asyncio.Server:
+) -> asyncio.Server | TlsListener:
     """Listens for STOMP over TCP; on a loop that aiofastnet has patched, by its transports.
 
     Args:
@@ -241,25 +205,24 @@ async def listen_tcp(
         listener: a bound socket; the server owns it from now on.
         refused: makes the last bytes for who may not connect.
         tls: certificate and key; plain TCP without.
-        handshakes: where handshakes are counted.
+        handshakes: where those of TLS are counted.
         handshake_timeout_s: time for the TLS handshake.
         close_timeout_s: time for a peer to take the last bytes and to close its half.
     """
     buffer = memoryview(bytearray(READ_BYTES))
 
     def accepted() -> TcpConnection:
-        if tls is None:
-            return TcpConnection(acceptor, refused, close_timeout_s, buffer)
-        connection = TcpConnection(acceptor, refused, close_timeout_s, buffer, handshakes)
-        handshakes.begun(connection)
-        return connection
+        return TcpConnection(acceptor, refused, close_timeout_s, buffer)
 
-    return await asyncio.get_running_loop().create_server(
+    if tls is None:
+        return await asyncio.get_running_loop().create_server(accepted, sock=listener, backlog=_BACKLOG)
+    return TlsListener(
         accepted,
-        sock=listener,
-        backlog=_BACKLOG,
+        listener,
+        _BACKLOG,
+        handshakes,
         ssl=tls,
-        ssl_handshake_timeout=None if tls is None else handshake_timeout_s,
+        ssl_handshake_timeout=handshake_timeout_s,
         # Its timer outlives an `abort`, and keeps what TLS has of the connection: half a megabyte for half a minute.
-        ssl_shutdown_timeout=None if tls is None else close_timeout_s,
+        ssl_shutdown_timeout=close_timeout_s,
     )

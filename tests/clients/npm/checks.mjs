@@ -1,27 +1,21 @@
-// What every client is asked to do, and how it is told that it could: one JSON object on standard output.
+// What every client is asked to do, in Node.js and in browsers.
 //
 // A client is an adapter: `connect({heartBeat})` gives a session with `send`, `subscribe`, `receipt`, `begin`, `close`
 // and `lost`, a promise that resolves when the connection ends by itself. What a client cannot do, its adapter throws
 // as `Unsupported` with the reason.
 
-import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-
-const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 10_000);
+const PATIENCE_MS = Number(globalThis.process?.env.PATIENCE_MS ?? 10_000);
 const BEAT_MS = 300;
 const MEGABYTE = 1024 * 1024;
-const NOT_UTF8 = Uint8Array.from({ length: 512 }, (_, at) => at & 255);
+export const NOT_UTF8 = Uint8Array.from({ length: 512 }, (_, at) => at & 255);
 
 export class Unsupported extends Error {}
 
-const here = (path) => new URL(path, import.meta.url);
+const randomUUID = () => crypto.randomUUID();
 
-/** The version of an installed package. */
-export const versionOf = (name) => JSON.parse(readFileSync(here(`node_modules/${name}/package.json`))).version;
+const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-export const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-const within = (promise, what, lost = new Promise(() => {})) => {
+export const within = (promise, what, lost = new Promise(() => {})) => {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what} did not come`)), PATIENCE_MS);
@@ -30,7 +24,7 @@ const within = (promise, what, lost = new Promise(() => {})) => {
   return Promise.race([promise, late, gone]).finally(() => clearTimeout(timer));
 };
 
-const same = (got, expected, what) => {
+export const same = (got, expected, what) => {
   if (JSON.stringify(got) !== JSON.stringify(expected)) {
     throw new Error(`${what}: ${JSON.stringify(got)} instead of ${JSON.stringify(expected)}`);
   }
@@ -107,7 +101,8 @@ const echo = async (talk, body) => {
 
 const echoBytes = async (talk, body) => {
   const message = await echo(talk, body);
-  if (Buffer.compare(Buffer.from(message.bytes), Buffer.from(body)) !== 0) throw new Error('other bytes came back');
+  const { bytes } = message;
+  if (bytes.length !== body.length || body.some((byte, at) => byte !== bytes[at])) throw new Error('other bytes came back');
   return message;
 };
 
@@ -222,21 +217,20 @@ const outcome = async (check) => {
   }
 };
 
-/** Runs every check on a connection of its own, prints the object, and ends the process. */
-export const run = async ({ client, version, transport, connect }) => {
+/** Runs every check on a connection of its own; `own` has those that one client does in another way. */
+export const allChecks = async (connect, own = {}) => {
   const open = async (options = { heartBeat: 0 }) => new Talk(await within(connect(options), 'CONNECTED'));
   const checks = {
     connect: await outcome(async () => {
       await (await open()).close();
     }),
   };
-  for (const [name, check] of Object.entries(CHECKS)) {
+  for (const [name, check] of Object.entries({ ...CHECKS, ...own })) {
     checks[name] = await outcome(async () => {
       const talk = await open();
       await check(talk, open);
       await talk.close();
     });
   }
-  console.log(JSON.stringify({ client, version, transport, checks }));
-  process.exit(0);
+  return checks;
 };

@@ -26,6 +26,10 @@ class Listener(stomp.ConnectionListener):
         self.loop = asyncio.get_running_loop()
         self.receipts: dict[str, asyncio.Event] = {}
         self.inboxes: dict[str, Callable[[Any], None]] = {}
+        self.beats = 0
+
+    def on_heartbeat(self) -> None:
+        self.beats += 1
 
     def on_message(self, frame: Any) -> None:
         self.loop.call_soon_threadsafe(self._message, frame)
@@ -105,7 +109,7 @@ class StompPy:
             await asyncio.to_thread(self._connection.disconnect, receipt)
 
     async def alive(self) -> bool:
-        return bool(self._connection.is_connected())
+        return bool(self._connection.is_connected()) and self._listener.beats > 1
 
 
 class StompPyTransaction:

@@ -25,6 +25,7 @@ class Stompman:
     def __init__(self, client: stompman.Client) -> None:
         self._client = client
         self._subscriptions: list[Any] = []
+        self._first = self._current()
 
     @classmethod
     async def connect(cls, beat_ms: int) -> Stompman:
@@ -71,8 +72,12 @@ class Stompman:
             await subscription.unsubscribe()
         await self._client.__aexit__(None, None, None)
 
+    def _current(self) -> object:
+        return self._client._connection_manager._active_connection_state
+
     async def alive(self) -> bool:
-        return self._client.is_alive()
+        # It connects again without a word.
+        return self._client.is_alive() and self._current() is self._first
 
 
 class StompmanTransaction:

@@ -104,6 +104,11 @@ def keeps_history(session: Session, subscription: Subscription) -> bool:
     )
 
 
+async def wait_attached(attached: Awaitable[Mapping[str, str]]) -> Mapping[str, str]:
+    """What the RECEIPT says besides its id."""
+    return await attached
+
+
 def answered(subscription: Subscription) -> None:
     """The RECEIPT is written: what was held back for the subscription may follow."""
     if isinstance(subscription.source, Recovery):

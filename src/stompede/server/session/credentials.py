@@ -16,7 +16,7 @@ import msgspec
 from stompede._types import Principal
 from stompede.auth import bearer_token
 from stompede.errors import AuthenticationError
-from stompede.server.session import subscribing
+from stompede.server.session import suspending
 
 if TYPE_CHECKING:
     from stompede.server.session.session import Session
@@ -84,7 +84,7 @@ def prove_again(session: Session) -> None:
         node.verifier.verify_nowait(session.proof, now)
     except AuthenticationError:
         session.set_principal(msgspec.structs.replace(principal, expires_at=now))
-        subscribing.renewed(session)
+        suspending.renewed(session)
 
 
 def _end(principal: Principal) -> float:
@@ -115,5 +115,5 @@ def accept(session: Session, principal: Principal) -> Principal:
     else:
         return principal  # an older token that still counts proves this frame, and shortens nothing
     if not session.closed:
-        subscribing.renewed(session)
+        suspending.renewed(session)
     return principal

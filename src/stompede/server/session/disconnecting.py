@@ -8,7 +8,7 @@ import structlog
 
 from stompede.messaging.commands import DisconnectCommand
 from stompede.messaging.problem import Problem
-from stompede.server.session import subscribing
+from stompede.server.session import standing
 from stompede.server.session.disconnects import Disconnects
 from stompede.wire import stomp
 
@@ -34,6 +34,6 @@ def on_disconnect(session: Session, event: stomp.Disconnect) -> None:
 
 
 def _say_goodbye(session: Session, event: stomp.Disconnect) -> None:
-    subscribing.drop_all(session)
+    standing.drop_all(session)
     session.receipt(event.head)
     session.end(Disconnects.NORMAL.value)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from stompede.server.session import subscribing
+from stompede.server.session import standing
 from stompede.server.session.disconnects import Disconnect, Disconnects
 from stompede.wire import stomp
 
@@ -28,7 +28,7 @@ def told(row: Disconnects) -> dict[str, str]:
 def on_violation(session: Session, event: stomp.Violation) -> None:
     """The client broke STOMP: says so and closes."""
     row = Disconnects.LIMIT if event.code == "limit" else Disconnects.PROTOCOL
-    subscribing.drop_all(session)
+    standing.drop_all(session)
     headers = "\n".join(f"{name}:{value}" for name, value in told(row).items())
     session.write_frame(event.error.replace(b"ERROR\n", f"ERROR\n{headers}\n".encode(), 1))
     session.end(row.value, detail=event.detail)
@@ -57,7 +57,7 @@ def finish(session: Session, why: Disconnect, detail: str) -> None:
     node.unblocked(session)
     node.deadlines.discard(session)
     node.heart_beats.end(session)
-    subscribing.drop_all(session)
+    standing.drop_all(session)
     node.session_ended(session, why)
     if session.gone:
         node.transport_gone(session)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stompede.server.session import ending, subscribing, transactions
+from stompede.server.session import ending, standing, transactions
 from stompede.server.session.disconnects import Disconnect, Disconnects
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _leave(session: Session, why: Disconnect, detail: str) -> None:
     session.reading_paused = True
     session.wire.suspend_receiving()
     transactions.spoil_acknowledging(session)
-    subscribing.drop_subscriptions(session)
+    standing.drop_subscriptions(session)
 
 
 def over(session: Session, leaving: tuple[Disconnect, str]) -> None:

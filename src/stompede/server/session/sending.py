@@ -45,14 +45,12 @@ def on_send(session: Session, event: stomp.Send) -> None:
         if head.authorization is not None or (principal is not None and principal.expires_at is not None):
             principal = credentials.check_nowait(session, head.authorization)
         message = Message(event.destination, event.body, head.content_type, head.forwarded)
+        route: Route | None
         if node.send_interceptors:
-            command = node.interceptors.run_nowait(SendCommand(message, head.receipt), session)
-            if isinstance(command, Answer):
-                _answered(session, head, command.value)
+            outcome = _intercepted(session, head, message)
+            if outcome is None:
                 return
-            message = command.message
-            route = node.routes.find("send", message.destination)
-            message = _addressed(session, route, message)
+            route, message = outcome
         else:
             route = head.memo
             if route is None:
@@ -65,24 +63,7 @@ def on_send(session: Session, event: stomp.Send) -> None:
             raise route.refusal(route.problem)
         served = route.served
         if served is None:
-            waits = (
-                None
-                if route.gate is None
-                else route.gate.check("send", _invocation(session, route, principal, message))
-            )
-            taken: Awaitable[None] | None
-            if waits is not None:
-                taken = _publish_after(session, waits, message)
-            elif route.straight:
-                taken = node.bus.publish(message.destination, Publication(message))
-            else:
-                taken = node.publisher.publish_message(message)
-            if taken is None:
-                if head.receipt is not None:
-                    session.receipt(head)
-            else:
-                session.doing = (head, route)
-                session.run(_await(taken), lambda _, error: send_done(session, None, error))
+            _publish(session, head, route, principal, message)
             return
         invocation = Invocation(message, session, principal, route.path)
         waits = None if route.gate is None else route.gate.check("send", invocation)
@@ -94,6 +75,39 @@ def on_send(session: Session, event: stomp.Send) -> None:
         _slowly(session, event)
     except (Exception, SystemExit) as error:  # a guard that wants to end the process, too
         session.fail(error, head, event.destination)
+
+
+def _intercepted(session: Session, head: stomp.Head, message: Message) -> tuple[Route, Message] | None:
+    """What interceptors that need not wait make of a message, and where it goes; ``None`` where they answered it."""
+    node = session.node
+    command = node.interceptors.run_nowait(SendCommand(message, head.receipt), session)
+    if isinstance(command, Answer):
+        _answered(session, head, command.value)
+        return None
+    route = node.routes.find("send", command.message.destination)
+    return route, _addressed(session, route, command.message)
+
+
+def _publish(
+    session: Session, head: stomp.Head, route: Route, principal: Principal | None, message: Message
+) -> None:
+    """No handler serves it: it goes to the bus, or into a queue."""
+    node = session.node
+    gate = route.gate
+    waits = None if gate is None else gate.check("send", _invocation(session, route, principal, message))
+    taken: Awaitable[None] | None
+    if waits is not None:
+        taken = _publish_after(session, waits, message)
+    elif route.straight:
+        taken = node.bus.publish(message.destination, Publication(message))
+    else:
+        taken = node.publisher.publish_message(message)
+    if taken is None:
+        if head.receipt is not None:
+            session.receipt(head)
+    else:
+        session.doing = (head, route)
+        session.run(_await(taken), lambda _, error: send_done(session, None, error))
 
 
 def _addressed(session: Session, route: Route, message: Message) -> Message:

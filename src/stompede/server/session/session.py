@@ -39,7 +39,9 @@ from stompede.server.session import (
     reading,
     sending,
     silence,
+    standing,
     subscribing,
+    suspending,
     transactions,
 )
 from stompede.server.session.disconnects import Disconnect, Disconnects
@@ -277,7 +279,7 @@ class Session(StompSession):
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         """Sends an ERROR frame and closes."""
-        subscribing.drop_all(self)  # what the hub has gathered goes out first: nothing may follow an ERROR
+        standing.drop_all(self)  # what the hub has gathered goes out first: nothing may follow an ERROR
         if self.closed:  # by an overflow on the way
             return
         told = {**ending.told(row), **headers}
@@ -331,7 +333,7 @@ class Session(StompSession):
                 credentials.prove_again(self)
             if self.credentials_deadline is not None and now >= self.credentials_deadline:
                 self.credentials_deadline = None
-                subscribing.suspend_guarded(self)
+                suspending.suspend_guarded(self)
         if self.ended is not None:
             return None
         return silence.next_deadline(self, now)

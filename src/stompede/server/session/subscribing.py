@@ -1,4 +1,4 @@
-"""SUBSCRIBE and UNSUBSCRIBE, and what becomes of subscriptions when a token runs out.
+"""SUBSCRIBE and UNSUBSCRIBE.
 
 A RECEIPT for a SUBSCRIBE means: nothing that is published from now on is missed.
 """
@@ -7,28 +7,24 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Awaitable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from stompede._types import Principal
 from stompede.auth import KeyUnknown
-from stompede.errors import AuthenticationError
 from stompede.messaging.commands import Answer, SubscribeCommand, UnsubscribeCommand
 from stompede.messaging.destinations import Kind
 from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.server.handlers.routes import Route
-from stompede.server.session import credentials, transactions
-from stompede.server.session.attaching import answered, attach, attach_user, detach_user
+from stompede.server.session import credentials, standing, suspending
+from stompede.server.session.attaching import answered, attach, attach_user, wait_attached
 from stompede.server.session.disconnects import Disconnects
 from stompede.server.session.subscription import Subscription
 from stompede.wire import stomp
 
 if TYPE_CHECKING:
     from stompede.server.session.session import Session
-
-_OF_USERS: Final = (Kind.SESSION, Kind.USER)
 
 
 def on_subscribe(session: Session, event: stomp.Subscribe) -> None:
@@ -44,17 +40,7 @@ def on_subscribe(session: Session, event: stomp.Subscribe) -> None:
         )  # fmt: skip
         return
     try:
-        session.node.check_rate(session)
-        if len(session.subscriptions) >= node.settings.max_subscriptions:
-            raise Problem(
-                "rate-limited",
-                f"a session may have {node.settings.max_subscriptions} subscriptions (max_subscriptions)",
-            )
-        if len(event.id.encode()) > node.settings.max_destination_bytes:  # every MESSAGE carries it
-            raise Problem(
-                "too-large",
-                f"a subscription id may have {node.settings.max_destination_bytes} bytes (max_destination_bytes)",
-            )
+        _check_limits(session, event)
         if node.interceptors.needs_await(SubscribeCommand):
             _slowly(session, event)
             return
@@ -79,6 +65,21 @@ def on_subscribe(session: Session, event: stomp.Subscribe) -> None:
         _slowly(session, event)
     except Exception as error:
         session.fail(error, event.head, event.destination)
+
+
+def _check_limits(session: Session, event: stomp.Subscribe) -> None:
+    settings = session.node.settings
+    session.node.check_rate(session)
+    if len(session.subscriptions) >= settings.max_subscriptions:
+        raise Problem(
+            "rate-limited",
+            f"a session may have {settings.max_subscriptions} subscriptions (max_subscriptions)",
+        )
+    if len(event.id.encode()) > settings.max_destination_bytes:  # every MESSAGE carries it
+        raise Problem(
+            "too-large",
+            f"a subscription id may have {settings.max_destination_bytes} bytes (max_destination_bytes)",
+        )
 
 
 def _proves(session: Session, event: stomp.Subscribe) -> bool:
@@ -171,7 +172,7 @@ def _answer(session: Session, event: stomp.Subscribe, destination: str, value: A
     """The one, direct answer to a SUBSCRIBE. The id stays taken until UNSUBSCRIBE."""
     encoded = None if value is None else session.node.encode(value)  # before the id is taken
     subscription = _subscription(event, destination, Kind.APP, guarded=False)
-    _stand(session, subscription)
+    standing.stand(session, subscription)
     if encoded is not None:
         body, content_type = encoded
         code = event.head.client_request_code
@@ -191,15 +192,15 @@ def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
     if session.leaving is not None:
         return
     subscription = _subscription(event, route.destination, route.kind, guarded=route.gate is not None)
-    if route.kind in _OF_USERS:
+    if route.kind in standing.OF_USERS:
         attached = attach_user(session, subscription)
     else:
         attached = attach(session, subscription, event.head)
     if session.closed:
         return
-    _stand(session, subscription)
+    standing.stand(session, subscription)
     if subscription.guarded:
-        renewed(session)
+        suspending.renewed(session)
     if isinstance(attached, Mapping):
         session.receipt(event.head, attached)
         answered(subscription)
@@ -212,17 +213,13 @@ def _take(session: Session, event: stomp.Subscribe, route: Route) -> None:
             session.receipt(event.head, said)
             answered(subscription)
         else:
-            _drop(session, subscription)
+            standing.drop(session, subscription)
             session.fail(error, event.head, event.destination)
 
     if isinstance(attached, Future):  # somebody works on it already, and it needs no handler's place
         session.wait_for(attached, done)
     else:
-        session.run(_waited(attached), done)
-
-
-async def _waited(attached: Awaitable[Mapping[str, str]]) -> Mapping[str, str]:
-    return await attached
+        session.run(wait_attached(attached), done)
 
 
 def on_unsubscribe(session: Session, event: stomp.Unsubscribe) -> None:
@@ -232,7 +229,7 @@ def on_unsubscribe(session: Session, event: stomp.Unsubscribe) -> None:
     authorization = event.head.authorization
     if authorization is None and not node.interceptors.wants(UnsubscribeCommand):
         if subscription is not None:
-            _drop(session, subscription)
+            standing.drop(session, subscription)
         session.receipt(event.head)
         return
     destination = None if subscription is None else subscription.destination
@@ -250,151 +247,7 @@ def on_unsubscribe(session: Session, event: stomp.Unsubscribe) -> None:
             session.fail(error, event.head, destination)
             return
         if subscription is not None:
-            _drop(session, subscription)
+            standing.drop(session, subscription)
         session.receipt(event.head)
 
     session.run(steps(), done)
-
-
-def _stand(session: Session, subscription: Subscription) -> None:
-    """A subscription takes its id. One that nobody asked for ends, where it has that id, or where the client asks for
-    what comes there now.
-    """
-    known = session.subscriptions.get(subscription.id)
-    if known is not None:
-        _drop(session, known)
-    if subscription.kind is Kind.TEMP:
-        automatic = session.node.temporary.automatic(session, subscription.destination)
-        if automatic is not None:
-            _drop(session, automatic)
-    session.subscriptions[subscription.id] = subscription
-
-
-def _stands(session: Session, subscription: Subscription) -> bool:
-    """Whether the client has not left it; another one may have its id."""
-    return session.subscriptions.get(subscription.id) is subscription
-
-
-def _drop(session: Session, subscription: Subscription) -> None:
-    if not _stands(session, subscription):
-        return
-    del session.subscriptions[subscription.id]
-    if subscription.kind in _OF_USERS:
-        detach_user(session, subscription)
-    elif subscription.source is not None:
-        subscription.source.drop(session, subscription)
-    if session.node.presence is not None:
-        session.node.presence.dropped(subscription)
-
-
-def drop_all(session: Session) -> None:
-    """The session ends: what it has not acknowledged goes back, and its open transactions are aborted."""
-    transactions.abort_all(session)
-    drop_subscriptions(session)
-    if session.temporary is not None:
-        session.node.temporary.ended(session)
-
-
-def drop_subscriptions(session: Session) -> None:
-    """Nothing is delivered any more; what is not acknowledged goes back."""
-    for subscription in list(session.subscriptions.values()):
-        _drop(session, subscription)
-
-
-# Tokens that run out.
-
-
-def renewed(session: Session) -> None:
-    """The session's proof is new, or has begun to matter: counts its time anew and takes up what was
-    suspended.
-    """
-    principal = session.principal
-    if principal is None or principal.expires_at is None:
-        session.credentials_deadline = None
-    elif any(subscription.guarded for subscription in session.subscriptions.values()):
-        node = session.node
-        left_s = principal.expires_at - node.unix_now() + node.settings.token_grace_s
-        session.credentials_deadline = node.now() + left_s
-        session.look_again(session.credentials_deadline)
-    if principal is None or principal.expires_at is None or session.node.unix_now() < principal.expires_at:
-        for subscription in session.subscriptions.values():
-            if subscription.suspended:
-                _resume(session, subscription)
-
-
-def suspend_guarded(session: Session) -> None:
-    """The token ran out and its grace is over: guarded destinations are delivered no more, and the client is
-    told.
-    """
-    for subscription in list(session.subscriptions.values()):  # telling may end a slow session
-        if session.closed:
-            return
-        if subscription.guarded and not subscription.suspended and subscription.kind is not Kind.APP:
-            subscription.suspended = True
-            if subscription.source is not None:
-                subscription.source.drop(session, subscription)
-            if session.node.presence is not None:
-                session.node.presence.dropped(subscription)
-            session.node.problems.tell(
-                session,
-                Problem(
-                    "token-expired",
-                    "the session's token has expired: nothing more comes from here until a frame "
-                    "brings a new one",
-                ),
-                subscription.destination,
-            )
-
-
-def _resume(session: Session, subscription: Subscription) -> None:
-    """Asks the guards again, since what they said may no longer hold, and delivers again."""
-    route = session.node.routes.find("subscribe", subscription.destination)
-    invocation = Invocation(Message(route.asked_of, b""), session, session.principal, route.path)
-
-    async def ask() -> None:
-        if route.gate is not None:
-            waits = route.gate.check("subscribe", invocation)
-            if waits is not None:
-                await waits
-
-    def done(_: object, error: BaseException | None) -> None:
-        if session.closed or not subscription.suspended or not _stands(session, subscription):
-            return
-        if error is None:
-            subscription.suspended = False
-            if subscription.kind not in _OF_USERS:
-                _attach_again(session, subscription)
-        elif isinstance(error, (Problem, AuthenticationError)):
-            session.node.problems.tell(session, error, subscription.destination)
-        else:
-            session.node.problems.log_failure(session, error, subscription.destination)
-
-    # From the loop: a token may be proved from within a task, and handlers are started outside of any.
-    session.node.call_soon(lambda: session.node.runner.start(ask(), done))
-
-
-def _attach_again(session: Session, subscription: Subscription) -> None:
-    """Where it cannot be taken up again it ends, and the client is told."""
-    problems, destination = session.node.problems, subscription.destination
-
-    def done(_: object, error: BaseException | None) -> None:
-        if error is None:
-            answered(subscription)
-            return
-        problem = problems.known(error)
-        if problem is None:
-            problems.log_failure(session, error, destination, "a subscription could not be taken up again")
-            problem = Problem("unavailable", "the subscription could not be taken up again")
-        if not session.closed and not subscription.suspended and _stands(session, subscription):
-            _drop(session, subscription)
-            problems.tell(session, problem, destination)
-
-    try:
-        attached = attach(session, subscription, None)
-    except Exception as error:
-        done(None, error)
-        return
-    if isinstance(attached, Mapping):
-        done(None, None)
-    else:
-        session.node.call_soon(partial(session.node.runner.start, _waited(attached), done))

@@ -37,6 +37,11 @@ class Endpoints:
                 return acceptor
         return None
 
+    def tick(self) -> None:
+        """Does what is due, on each; to be called a few times a second."""
+        for service in self._services:
+            service.tick()
+
     def close(self) -> None:
         """Ends what is left of all sessions over HTTP. Idempotent."""
         for service in self._services:

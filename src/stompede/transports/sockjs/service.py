@@ -1,6 +1,6 @@
 """One SockJS endpoint: its sessions, and their time.
 
-Any `Acceptor` can stand on it. All that is periodic hangs on one timer, which runs while there is a session.
+Any `Acceptor` can stand on it. It has no timer: whoever serves it calls `SockJsService.tick` a few times a second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from stompede.transports.sockjs.session import SockJsSession
 from stompede.transports.sockjs.websocket import FramedAcceptor, SockJsWebSocket
 from stompede.wire.sockjs import Location, Place, locate
 
-_RESOLUTION_S: Final = 0.25
 # Ends that are remembered, so that who asks again hears of them: a flood of short sessions must not grow this.
 _MAX_ENDED: Final = 10_000
 
@@ -74,7 +73,6 @@ class SockJsService:
         self._openings: dict[SockJsSession, None] = {}
         self._websockets = self._crowded_out = 0
         self.posts_refused = 0
-        self._timer: asyncio.TimerHandle | None = None
 
     def statistics(self) -> SockJsStatistics:
         """Figures of now."""
@@ -106,13 +104,10 @@ class SockJsService:
         return self._framed if location.place is Place.WEBSOCKET else None
 
     def close(self) -> None:
-        """Stops the time; what is still there ends. Idempotent."""
+        """What is still there ends. Idempotent."""
         for session in list(self.sessions.values()):
             session.end(None, "the server stops")
         self.ended.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     # Sessions.
 
@@ -173,17 +168,9 @@ class SockJsService:
         self._websockets -= 1
         self._quiet.stop(websocket)
 
-    def _now(self) -> float:
-        self._arm()
-        return asyncio.get_running_loop().time()
-
-    def _arm(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_RESOLUTION_S, self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        now = asyncio.get_running_loop().time()
+    def tick(self) -> None:
+        """Does what is due: heart-beats, and the ends of sessions whose client has not come back."""
+        now = self._now()
         for session in self._absent.take_due(now):
             session.expired()
         for quiet in self._quiet.take_due(now):
@@ -191,5 +178,6 @@ class SockJsService:
             quiet.beat()
         for key in self._forgetting.take_due(now):
             self.ended.pop(key, None)
-        if self._absent or self._quiet or self._forgetting:
-            self._arm()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { RxStomp } from '@stomp/rx-stomp';
 import { firstValueFrom } from 'rxjs';
-import { run, versionOf } from '../checks.mjs';
+import { run, versionOf } from '../node.mjs';
 import { Socket } from '../socket.mjs';
 
 const [url] = process.argv.slice(2);

@@ -1,5 +1,5 @@
 import stompit from 'stompit';
-import { run, versionOf } from '../checks.mjs';
+import { run, versionOf } from '../node.mjs';
 
 const { hostname, port } = new URL(process.argv[2]);
 

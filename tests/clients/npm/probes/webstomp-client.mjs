@@ -1,6 +1,6 @@
 import webstomp from 'webstomp-client';
-import { run, versionOf } from '../checks.mjs';
 import { classic } from '../classic.mjs';
+import { run, versionOf } from '../node.mjs';
 import { Socket } from '../socket.mjs';
 
 const [url] = process.argv.slice(2);
