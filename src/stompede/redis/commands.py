@@ -1,0 +1,197 @@
+"""Commands and scripts for what stands in Redis: what comes meanwhile leaves together, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Sequence
+from itertools import count
+from typing import Any, Final, NamedTuple, TypeAlias, final
+
+from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
+
+from stompede.errors import BusError
+from stompede.redis.address import RedisAddress
+
+Arg: TypeAlias = bytes | str | int
+"""What a command is made of."""
+
+_BATCH: Final = 200  # calls of one pipeline
+_WAITING_MOST: Final = 20_000
+_AGAIN_S: Final = 0.1  # pause before a server that takes no writes at the moment is asked again
+
+# A script whose answer is kept for a while: where the connection broke before the answer came, the client library sends
+# the script again, and the second run only says what the first one did.
+_ONCE: Final = """
+local said = redis.call('GET', KEYS[#KEYS])
+if said then return cmsgpack.unpack(said) end
+local function body()
+%s
+end
+local answer, changed = body()
+if changed then redis.call('SET', KEYS[#KEYS], cmsgpack.pack(answer), 'PX', 20000) end
+return answer
+"""
+
+
+@final
+class Script:
+    """A script of Redis.
+
+    Args:
+        text: in Lua. Of one that is run ``once``: returns the answer and whether anything was changed.
+        once: whether a run whose answer was lost must not be made a second time.
+
+    Attributes:
+        text: what is sent.
+        sha: by what the server knows it.
+        once: see above.
+    """
+
+    def __init__(self, text: str, *, once: bool = False) -> None:
+        self.text = _ONCE % text if once else text
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        self.once = once
+
+
+class _Call(NamedTuple):
+    answer: asyncio.Future[Any]
+    script: Script | None
+    args: tuple[Arg, ...]
+
+    def command(self, *, known: bool) -> tuple[Arg, ...]:
+        if self.script is None:
+            return self.args
+        return ("EVALSHA", self.script.sha, *self.args) if known else ("EVAL", self.script.text, *self.args)
+
+
+@final
+class Commands:
+    """What one table says to its Redis.
+
+    One pipeline is under way at a time. What is said meanwhile leaves with the next one, so that many callers cost
+    little more than one. Answers of calls that were made at the same time come in no order.
+
+    Args:
+        address: where the server is.
+        timeout_s: how long a pipeline may take, all attempts and the way to a new master included. A call waits for two
+            at most.
+    """
+
+    def __init__(self, address: RedisAddress, *, timeout_s: float = 4.0) -> None:
+        self._address = address
+        self._timeout_s = timeout_s
+        self._client: Any = None
+        self._waiting: list[_Call] = []
+        self._flight: asyncio.Task[None] | None = None
+        self._id = os.urandom(8).hex()
+        self._numbers = count()
+        self._closed = False
+
+    async def call(self, *args: Arg) -> Any:
+        """A command.
+
+        Returns:
+            Its answer; text as ``bytes``.
+
+        Raises:
+            BusError: it was not done, or nobody knows; says why.
+        """
+        return await self._ask(None, args)
+
+    async def run(self, script: Script, keys: Sequence[str], *args: Arg) -> Any:
+        """A script; the first of its keys names the hash tag of them all, ``{...}``.
+
+        Returns:
+            Its answer; text as ``bytes``.
+
+        Raises:
+            BusError: it was not done, or nobody knows; says why.
+        """
+        if script.once:
+            tag = keys[0][: keys[0].index("}") + 1]
+            keys = (*keys, f"{tag}:once:{self._id}:{next(self._numbers)}")
+        return await self._ask(script, (len(keys), *keys, *args))
+
+    async def aclose(self) -> None:
+        """Lets go of the server; calls that wait end with `BusError`. Idempotent."""
+        self._closed = True
+        if self._flight is not None:
+            self._flight.cancel()
+            await asyncio.wait([self._flight])
+        self._fail(self._waiting, "the connection to Redis was closed")
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.aclose()
+
+    async def _ask(self, script: Script | None, args: tuple[Arg, ...]) -> Any:
+        if self._closed:
+            raise BusError("the connection to Redis was closed")
+        if len(self._waiting) >= _WAITING_MOST:
+            raise BusError(f"{self._address} is slow: {_WAITING_MOST} commands wait already")
+        loop = asyncio.get_running_loop()
+        call = _Call(loop.create_future(), script, args)
+        self._waiting.append(call)
+        if self._flight is None:
+            self._flight = loop.create_task(self._fly(), name="stompede redis commands")
+        return await call.answer
+
+    async def _fly(self) -> None:
+        try:
+            while self._waiting:
+                calls, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+                await self._send([call for call in calls if not call.answer.done()])
+        finally:
+            self._flight = None
+
+    async def _send(self, calls: list[_Call]) -> None:
+        """One pipeline, and those of its calls again for which the server was not ready."""
+        known = True
+        said = "the connection to Redis was closed"
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while calls:
+                    answers = await self._pipeline(calls, known=known)
+                    left = [
+                        call for call, answer in zip(calls, answers, strict=True) if not _settle(call, answer)
+                    ]
+                    if any(isinstance(answer, ReadOnlyError) for answer in answers):
+                        said = f"{self._address} takes no writes: it is a replica"
+                        await asyncio.sleep(_AGAIN_S)
+                    calls, known = left, False
+        except TimeoutError:
+            waited = f"{self._address} did not answer within {self._timeout_s:g} s"
+            self._fail(calls, said if "replica" in said else waited)
+        except Exception as error:  # those of a cluster are no RedisError
+            self._fail(calls, f"{self._address} cannot be used: {error}")
+        finally:
+            self._fail(calls, said)
+
+    async def _pipeline(self, calls: list[_Call], *, known: bool) -> list[Any]:
+        if self._client is None:
+            self._client = self._address.client()
+        pipeline = self._client.pipeline(transaction=False)
+        for call in calls:
+            pipeline.execute_command(*call.command(known=known))
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        return answers
+
+    @staticmethod
+    def _fail(calls: list[_Call], said: str) -> None:
+        for call in calls:
+            if not call.answer.done():
+                call.answer.set_exception(BusError(said))
+
+
+def _settle(call: _Call, answer: Any) -> bool:
+    """Hands an answer over; returns whether it is one, and not that the call has to be made again."""
+    if isinstance(answer, NoScriptError | ReadOnlyError):
+        return False
+    if not call.answer.done():
+        if isinstance(answer, Exception):
+            text = f"Redis refused: {answer}" if isinstance(answer, ResponseError) else str(answer)
+            call.answer.set_exception(BusError(text))
+        else:
+            call.answer.set_result(answer)
+    return True
