@@ -11,6 +11,7 @@ from typing import Any, TypeVar, final
 import structlog
 from fastapi import FastAPI
 
+from stompede._app.backends import backends_of
 from stompede._app.endpoints import compressing_of, endpoints_of
 from stompede._app.foreign import stopping_with_server
 from stompede._app.http import install_routes
@@ -21,12 +22,10 @@ from stompede._app.tcp import serving_tcp
 from stompede._traceback import traceback_of
 from stompede._types import NO_HEADERS, Principal
 from stompede.auth import TokenIssuer, bearer_token, issuer_from, verifier_from
-from stompede.bus import Bus, MemoryBus
 from stompede.errors import ConfigurationError, SessionClosedError, StompedeError
 from stompede.messaging.destinations import Kind
 from stompede.messaging.guards import Operation
-from stompede.registry import ClockedRoutes, MemoryPresenceTable, MemoryRoutingTable
-from stompede.server.fanout.publication import Publication
+from stompede.registry import ClockedRoutes, MemoryRoutingTable
 from stompede.server.handlers.pool import Pool
 from stompede.server.node import Node
 from stompede.server.presence.events import Present
@@ -77,6 +76,7 @@ class Stompede(Registrations):
                 f"trusted_proxies: {error}; give addresses or networks like 10.0.0.0/8"
             ) from None
         super().__init__(fastapi or FastAPI(title=title, version=version), own, title, version)
+        backends_of(own, self.prefixes)  # what cannot be is refused now, not when it starts
         answer_refusals(self.fastapi)
         self._endpoints = endpoints_of(own, self, self._rules)
         self._compressing = compressing_of(own)
@@ -273,9 +273,8 @@ class Stompede(Registrations):
         async with self.fastapi.router.lifespan_context(self.fastapi) as state:
             self._pool = Pool(settings.pool_threads, settings.pool_queue)
             node = Node(
-                settings, self._program, prefixes=self.prefixes, bus=_bus(settings),
+                settings, self._program, prefixes=self.prefixes, backends=backends_of(settings, self.prefixes),
                 verifier=verifier_from(settings), pool=self._pool,
-                presence=MemoryPresenceTable(max_entries=settings.presence_entries),
                 transports_tick=self._endpoints.tick,
             )  # fmt: skip
             try:
@@ -386,9 +385,3 @@ async def _taken(taken: Awaitable[None] | None) -> None:
     else:
         # Publishing in a loop must not keep the node from everything else.
         await asyncio.sleep(0)
-
-
-def _bus(settings: Settings) -> Bus[Publication]:
-    if settings.bus == "memory://":
-        return MemoryBus()
-    raise ConfigurationError(f"bus {settings.bus!r} is not known; this version has memory://")

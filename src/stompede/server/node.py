@@ -18,7 +18,6 @@ import structlog
 
 from stompede._types import Principal
 from stompede.auth import KeyUnknown, TokenVerifier
-from stompede.bus import Bus
 from stompede.messaging import codecs
 from stompede.messaging.commands import SendCommand
 from stompede.messaging.destinations import Prefixes
@@ -27,13 +26,14 @@ from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
-from stompede.registry import PresenceTable
 from stompede.server import stopping
 from stompede.server.admission import Admission
+from stompede.server.backends import Backends
 from stompede.server.deadlines import Deadlines
 from stompede.server.fanout.delivery import Delivery
 from stompede.server.fanout.hub import Hub
 from stompede.server.fanout.outbox import OutboxCounters
+from stompede.server.fanout.probing import Probe
 from stompede.server.fanout.publication import Publication
 from stompede.server.fanout.publishing import Publisher
 from stompede.server.handlers.answers import Answers
@@ -59,8 +59,6 @@ from stompede.server.session.transactions import TransactionsStatistics
 from stompede.server.settings import Settings
 from stompede.server.statistics import NodeStatistics, node_statistics
 from stompede.server.ticking import Ticker
-from stompede.store import HistoryStore, MemoryHistory, QueueStore
-from stompede.store.memory_queues import MemoryQueues
 from stompede.transports.base import Receiver, Refusal, Transport
 from stompede.wire import stomp
 
@@ -76,10 +74,9 @@ class Node:
         settings: the settings.
         program: what the application registered.
         prefixes: of destinations.
-        bus: how publications reach all nodes.
+        backends: what the node shares with others.
         verifier: proves tokens.
         pool: threads for blocking work.
-        presence: where all nodes say who is on which destination.
         transports_tick: does what is due in transports; called four times a second.
         clock: seconds that never go back.
         unix_clock: seconds of the Unix epoch.
@@ -93,17 +90,17 @@ class Node:
         program: Program,
         *,
         prefixes: Prefixes,
-        bus: Bus[Publication],
+        backends: Backends,
         verifier: TokenVerifier,
         pool: Pool,
-        presence: PresenceTable,
         transports_tick: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
         self.prefixes = prefixes
-        self.bus = bus
+        self.backends = backends
+        self.bus = backends.bus
         self.verifier = verifier
         self.pool = pool
         self.now = clock
@@ -138,7 +135,7 @@ class Node:
         self._furnish_attendance(teller)
         self.presence: Presence | None = None
         if any(options.presence for _, options in program.destinations):
-            self.presence = Presence(self, presence, program.presence_info)
+            self.presence = Presence(self, backends.presence, program.presence_info)
         self.ticker = Ticker(self, transports_tick)
 
     def _furnish_fan_out(self) -> None:
@@ -154,9 +151,13 @@ class Node:
             self.prefixes.topic,
             settings.outbound_bytes // 64,
         )
+        self.losses = Losses(self)
         self.histories = Histories(
-            _history(settings), self.bus, self.hub, lambda: self.now(), Losses(self).add
+            self.backends.history, self.bus, self.hub, lambda: self.now(), self.losses.add
         )
+        self.probe: Probe | None = None
+        if self.backends.shared:
+            self.probe = Probe(self.bus, self.id, settings.bus_deaf_s, self.histories.spawn)
 
     def _furnish_queues(self, teller: Teller) -> None:
         """Queues, what is acknowledged, and what is published to all of it."""
@@ -165,7 +166,7 @@ class Node:
         self.queues = Queues(
             settings,
             self.options,
-            _queues(settings),
+            self.backends.queues,
             self.turns,
             lambda: self.unix_now(),
             self.spawn,
@@ -244,13 +245,37 @@ class Node:
         await self.verifier.refresh(self.unix_now())
         self.histories.start(group)
         await self.queues.start()
-        await self.bus.start(self.delivery.deliver)
+        await self.bus.start(self._deliver, self._interrupted)
+        if self.probe is not None:
+            await self.probe.start(self.now())
         self.runner = HandlerRunner(self._loop, settings.max_handlers, settings.handler_timeout_s)
         self.ticker.start(self._loop)
         if self.presence is not None:
             await self.presence.start()
         self.accepting = True
         log.info("node started", node=self.id)
+
+    @property
+    def _deliver(self) -> Callable[[Publication], None]:
+        """What the bus brings goes to; nobody looks for a probe where there is none."""
+        probe, deliver = self.probe, self.delivery.deliver
+        if probe is None:
+            return deliver
+        channel = probe.channel
+
+        def sorted_out(publication: Publication) -> None:
+            if publication.message.destination == channel:
+                probe.came(self.now())
+            else:
+                deliver(publication)
+
+        return sorted_out
+
+    def _interrupted(self) -> None:
+        """The bus may have missed something: what has positions is checked, whoever else subscribes is told."""
+        log.warning("the bus was interrupted", node=self.id)
+        self.histories.check_all()
+        self.losses.add_all()
 
     async def stop(self) -> None:
         """Takes no new sessions and no new frames, lets handlers end, sends what is queued, closes with 1012.
@@ -320,17 +345,7 @@ class Node:
     @property
     def ready(self) -> bool:
         """Whether new clients should come here."""
-        return self.accepting
-
-
-def _history(settings: Settings) -> HistoryStore[Message]:
-    return MemoryHistory(max_destinations=settings.history_destinations, max_bytes=settings.history_bytes)
-
-
-def _queues(settings: Settings) -> QueueStore[Message]:
-    return MemoryQueues(
-        max_queues=settings.max_queues, max_bytes=settings.queue_bytes, id_prefix=f"q{secrets.token_hex(4)}"
-    )
+        return self.accepting and not (self.probe is not None and self.probe.deaf)
 
 
 def _wire_limits(settings: Settings) -> stomp.Limits:

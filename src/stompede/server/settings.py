@@ -115,7 +115,30 @@ class Settings(BaseSettings):
         description="PEM file with the private key of `tcp_certificate`, if that does not hold it.",
     )
     bus: str = Field(
-        "memory://", description="How messages travel between nodes. One process needs `memory://`."
+        "memory://",
+        description="How messages travel between nodes: `redis://`, `redis+sentinel://` or `kafka://` with a host; "
+        "`rediss` and `kafka+tls` connect by TLS. One process needs `memory://`.",
+    )
+    namespace: str = Field(
+        "stompede",
+        min_length=1,
+        max_length=64,
+        description="Stands before every name in Redis, so that systems that share one do not meet.",
+    )
+    bus_message_bytes: Positive = Field(
+        1 * MIB, description="Largest message on a bus that nodes share, with its headers."
+    )
+    bus_bytes: Positive = Field(
+        64 * MIB,
+        description="Bytes of messages that a shared bus has not taken yet; beyond it publishing fails at once.",
+    )
+    bus_wait_s: Seconds = Field(
+        5, description="How long a message waits for a bus that is away before it is refused, in seconds."
+    )
+    bus_deaf_s: Seconds = Field(
+        6,
+        description="A node whose bus has brought nothing for so many seconds, not even what the node sends itself, is not "
+        "ready.",
     )
     data_dir: Path = Field(Path("var"), description="Directory for what the node keeps on disk: its own key.")
 

@@ -73,6 +73,8 @@ class Ticker:
         node.queues.each_second()
         node.histories.store.tidy(now)
         node.histories.each_second()
+        if node.probe is not None:
+            node.probe.each_second(now)
         node.verifier.tick(node.unix_now())
         if node.verifier.refresh_due(node.unix_now()):
             node.spawn(node.verifier.refresh(node.unix_now()), "keys could not be refreshed")
