@@ -135,10 +135,13 @@ class Settings(BaseSettings):
     bus_wait_s: Seconds = Field(
         5, description="How long a message waits for a bus that is away before it is refused, in seconds."
     )
+    max_publish_bytes: Positive = Field(
+        1 * MIB, description="Largest request to `/api/v1/publish`, with all of its messages."
+    )
     bus_deaf_s: Seconds = Field(
         6,
-        description="A node whose bus has brought nothing for so many seconds, not even what the node sends itself, is not "
-        "ready.",
+        description="A node whose bus has brought nothing for so many seconds, not even what the node sends itself, is "
+        "not ready.",
     )
     data_dir: Path = Field(Path("var"), description="Directory for what the node keeps on disk: its own key.")
 

@@ -120,13 +120,22 @@ class Publisher:
             ValueError, TypeError: a header that no message may have; see `check_headers`.
             BusError: the bus did not take it.
         """
+        self.check(destination, headers)
+        body, own_type = codecs.encode(value)
+        self._published += 1
+        return self.publish_message(Message(destination, body, content_type or own_type, headers))
+
+    def check(self, destination: str, headers: Mapping[str, str]) -> None:
+        """Whether `publish` would take such a message.
+
+        Raises:
+            Problem: ``invalid-destination``.
+            ValueError, TypeError: a header that no message may have.
+        """
         if destination not in self._checked:
             self._check(destination)
         if headers:
             check_headers(headers)
-        body, own_type = codecs.encode(value)
-        self._published += 1
-        return self.publish_message(Message(destination, body, content_type or own_type, headers))
 
     def _check(self, destination: str) -> None:
         """Refuses what no message can go to, as for a SEND; good names are remembered, some thousand of them."""
@@ -160,7 +169,13 @@ class Publisher:
         return self._bus.publish(message.destination, Publication(message))
 
     def send_to(
-        self, kind: Kind, principal: str, destination: str, value: Any, headers: Mapping[str, str]
+        self,
+        kind: Kind,
+        principal: str,
+        destination: str,
+        value: Any,
+        headers: Mapping[str, str],
+        content_type: str | None = None,
     ) -> Awaitable[None] | None:
         """Sends to one session or to all sessions of a member, on whatever node they are.
 
@@ -170,6 +185,25 @@ class Publisher:
             destination: what follows the prefix, for example ``/queue/offers``.
             value: the body.
             headers: headers of the message.
+            content_type: instead of the one that ``value`` suggests.
+
+        Raises:
+            Problem: ``invalid-destination``.
+            ValueError, TypeError: a header that no message may have.
+            BusError: the bus did not take it.
+        """
+        full = self.check_user(kind, destination, headers)
+        body, own_type = codecs.encode(value)
+        self._sent_to_users += 1
+        publication = Publication(Message(full, body, content_type or own_type, headers), principal)
+        return self._bus.publish(user_channel(self._prefixes, kind, principal), publication)
+
+    def check_user(self, kind: Kind, destination: str, headers: Mapping[str, str]) -> str:
+        """Whether `send_to` would take such a message; returns the whole destination.
+
+        Raises:
+            Problem: ``invalid-destination``.
+            ValueError, TypeError: a header that no message may have.
         """
         prefix = self._prefixes.session if kind is Kind.SESSION else self._prefixes.user
         full = f"{prefix}{destination}"
@@ -178,10 +212,7 @@ class Publisher:
             raise Problem("invalid-destination", f"{destination!r} does not begin with a slash")
         if headers:
             check_headers(headers)
-        body, content_type = codecs.encode(value)
-        self._sent_to_users += 1
-        publication = Publication(Message(full, body, content_type, headers), principal)
-        return self._bus.publish(user_channel(self._prefixes, kind, principal), publication)
+        return full
 
     def publish_threadsafe(self, destination: str, value: Any) -> None:
         """Publishes from another thread. Does not wait; what the bus refuses later is logged.
