@@ -30,6 +30,9 @@ from stompede.testing.contracts.routing_table import RoutingTableContract as Rou
 from stompede.testing.contracts.routing_table import (  # noqa: E402
     SharedRoutingTableContract as SharedRoutingTableContract,
 )
+from stompede.testing.contracts.shared_queues import (  # noqa: E402
+    SharedQueueStoreContract as SharedQueueStoreContract,
+)
 
 __all__ = [
     "BusContract",
@@ -39,5 +42,6 @@ __all__ = [
     "RoutingTableContract",
     "SharedBusContract",
     "SharedPresenceTableContract",
+    "SharedQueueStoreContract",
     "SharedRoutingTableContract",
 ]
