@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+import redis
+
 PATIENCE_S = 20.0
 
 
@@ -103,3 +105,94 @@ def some_redis() -> Iterator[str]:
         return
     with running_redis() as server:
         yield server.url
+
+
+class RedisCluster:
+    """Three masters with a replica each, of the test's own.
+
+    Args:
+        folder: for their logs and what they keep.
+        options: further ones of the command line, for all.
+
+    Attributes:
+        servers: all six.
+        url: for `RedisAddress`.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.servers = [self._server(folder / str(number), *options) for number in range(6)]
+        self.url = f"redis+cluster://{','.join(f'127.0.0.1:{server.port}' for server in self.servers)}"
+
+    def _server(self, folder: Path, *options: str) -> RedisServer:
+        folder.mkdir()
+        # The port of the bus must be given: else it is 10,000 above, which may be beyond all ports.
+        own = ("--cluster-port", str(free_port()), "--cluster-config-file", "nodes.conf")
+        fast = ("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
+        return RedisServer(folder, free_port(), "--cluster-enabled", "yes", *own, *fast, *options)
+
+    def start(self) -> None:
+        """Starts all, joins them, and waits until every slot is served and every replica follows."""
+        for server in self.servers:
+            server.start()
+        hosts = [f"127.0.0.1:{server.port}" for server in self.servers]
+        create = ["redis-cli", "--cluster", "create", *hosts, "--cluster-replicas", "1", "--cluster-yes"]
+        subprocess.run(create, check=True, capture_output=True, timeout=PATIENCE_S)
+        end = time.monotonic() + PATIENCE_S
+        while not all(self._is_ready(server) for server in self.servers):
+            assert time.monotonic() < end, "the cluster does not come up"
+            time.sleep(0.05)
+
+    def _is_ready(self, server: RedisServer) -> bool:
+        with _commands(server) as client:
+            followers = client.info("replication")
+            state = client.execute_command("CLUSTER INFO")["cluster_state"]
+            return state == "ok" and followers.get("master_link_status", "up") == "up"
+
+    def master_of(self, key: str) -> RedisServer:
+        """The server that serves a key now."""
+        for server in self.servers:
+            if server.process.poll() is None:
+                with _commands(server) as client:
+                    if _serves(client, key):
+                        return server
+        raise AssertionError(f"nobody serves {key}")
+
+    def kill(self) -> None:
+        """Kills all."""
+        for server in self.servers:
+            if hasattr(server, "process"):
+                server.kill()
+
+
+def _serves(client: redis.Redis, key: str) -> bool:
+    """Whether a server is a master that serves a key itself."""
+    if client.execute_command("ROLE")[0] != b"master":
+        return False
+    try:
+        client.exists(key)
+    except redis.ResponseError:  # MOVED, or CLUSTERDOWN
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _commands(server: RedisServer) -> Iterator[redis.Redis]:
+    client = redis.Redis(port=server.port)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextlib.contextmanager
+def running_cluster(*options: str) -> Iterator[RedisCluster]:
+    """A Redis Cluster of the test's own; skips where Redis is not installed."""
+    if shutil.which("redis-server") is None or shutil.which("redis-cli") is None:
+        pytest.skip("needs redis-server and redis-cli: `make services`, or apt-get install redis-server")
+    with tempfile.TemporaryDirectory(prefix="stompede-redis-") as folder:
+        cluster = RedisCluster(Path(folder), *options)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.kill()
