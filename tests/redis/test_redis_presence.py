@@ -9,7 +9,7 @@ import pytest
 from redisserving import some_redis
 from stompede.redis import RedisAddress
 from stompede.registry import PresenceTable
-from stompede.registry.redis_presence import RedisPresenceTable
+from stompede.registry.redis import RedisPresenceTable
 from stompede.testing.contracts import SharedPresenceTableContract
 
 

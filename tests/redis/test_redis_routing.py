@@ -9,7 +9,7 @@ import pytest
 from redisserving import some_redis
 from stompede.redis import RedisAddress
 from stompede.registry import RoutingTable
-from stompede.registry.redis_routing import RedisRoutingTable
+from stompede.registry.redis import RedisRoutingTable
 from stompede.testing.contracts import SharedRoutingTableContract
 
 A, B = "wss://a.example/stomp", "wss://b.example/stomp"

@@ -245,7 +245,7 @@ class RedisPresenceTable:
         return outcomes
 
     async def members(self, destination: str, *, limit: int, now: float) -> list[Here]:  # noqa: ARG002 - server's clock
-        """At most ``limit`` members of a destination. It reads in parts: who comes or goes meanwhile may be in or not."""
+        """At most ``limit`` members of a destination. It reads in parts: who comes or goes meanwhile is in or not."""
         found: dict[bytes, bytes] = {}
         key, cursor = f"{self._tag}:on:{destination}", b"0"
         while limit > 0:

@@ -30,6 +30,10 @@ from stompede.testing.contracts.routing_table import RoutingTableContract as Rou
 from stompede.testing.contracts.routing_table import (  # noqa: E402
     SharedRoutingTableContract as SharedRoutingTableContract,
 )
+from stompede.testing.contracts.sessions import SessionRegistryContract as SessionRegistryContract  # noqa: E402
+from stompede.testing.contracts.sessions import (  # noqa: E402
+    SharedSessionRegistryContract as SharedSessionRegistryContract,
+)
 from stompede.testing.contracts.shared_queues import (  # noqa: E402
     SharedQueueStoreContract as SharedQueueStoreContract,
 )
@@ -40,8 +44,10 @@ __all__ = [
     "PresenceTableContract",
     "QueueStoreContract",
     "RoutingTableContract",
+    "SessionRegistryContract",
     "SharedBusContract",
     "SharedPresenceTableContract",
     "SharedQueueStoreContract",
     "SharedRoutingTableContract",
+    "SharedSessionRegistryContract",
 ]
