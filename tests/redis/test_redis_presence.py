@@ -6,15 +6,19 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from redisserving import some_redis
+from redisserving import running_cluster, some_redis
 from stompede.redis import RedisAddress
 from stompede.registry import PresenceTable
 from stompede.registry.redis import RedisPresenceTable
 from stompede.testing.contracts import SharedPresenceTableContract
 
 
-@pytest.fixture(scope="module")
-def redis_url() -> Iterator[str]:
+@pytest.fixture(scope="module", params=["one server", pytest.param("a cluster", marks=pytest.mark.proof)])
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "a cluster":
+        with running_cluster() as cluster:
+            yield cluster.url
+        return
     with some_redis() as url:
         yield url
 

@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Final, NamedTuple, TypeAlias, final
 
-from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
+from redis.exceptions import (
+    AskError,
+    ClusterError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from stompede.errors import BusError
 from stompede.redis.address import RedisAddress
@@ -20,6 +31,12 @@ Arg: TypeAlias = bytes | str | int
 _BATCH: Final = 200  # calls of one pipeline
 _WAITING_MOST: Final = 20_000
 _AGAIN_S: Final = 0.1  # pause before a server that takes no writes at the moment is asked again
+_CLOSED: Final = "the connection to Redis was closed"
+_LOST: Final = (  # where another attempt may reach a master
+    RedisConnectionError, RedisTimeoutError, ReadOnlyError, ClusterError, TryAgainError, AskError,
+    RedisClusterException, OSError,
+)  # fmt: skip
+_AGAIN: Final = (*_LOST, NoScriptError)
 
 # A script whose answer is kept for a while: where the connection broke before the answer came, the client library sends
 # the script again, and the second run only says what the first one did.
@@ -120,14 +137,12 @@ class Commands:
         if self._flight is not None:
             self._flight.cancel()
             await asyncio.wait([self._flight])
-        self._fail(self._waiting, "the connection to Redis was closed")
-        if self._client is not None:
-            client, self._client = self._client, None
-            await client.aclose()
+        self._fail(self._waiting, _CLOSED)
+        await self._disconnect()
 
     async def _ask(self, script: Script | None, args: tuple[Arg, ...]) -> Any:
         if self._closed:
-            raise BusError("the connection to Redis was closed")
+            raise BusError(_CLOSED)
         if len(self._waiting) >= _WAITING_MOST:
             raise BusError(f"{self._address} is slow: {_WAITING_MOST} commands wait already")
         loop = asyncio.get_running_loop()
@@ -146,27 +161,27 @@ class Commands:
             self._flight = None
 
     async def _send(self, calls: list[_Call]) -> None:
-        """One pipeline, and those of its calls again for which the server was not ready."""
+        """One pipeline, and those of its calls again that the server could not do at the moment."""
         known = True
-        said = "the connection to Redis was closed"
+        trouble = f"{self._address} did not answer within {self._timeout_s:g} s"
         try:
             async with asyncio.timeout(self._timeout_s):
                 while calls:
                     answers = await self._pipeline(calls, known=known)
-                    left = [
-                        call for call, answer in zip(calls, answers, strict=True) if not _settle(call, answer)
-                    ]
-                    if any(isinstance(answer, ReadOnlyError) for answer in answers):
-                        said = f"{self._address} takes no writes: it is a replica"
+                    pairs = list(zip(calls, answers, strict=True))
+                    lost = next((answer for _, answer in pairs if isinstance(answer, _LOST)), None)
+                    calls = [call for call, answer in pairs if isinstance(answer, _AGAIN)]
+                    for call, answer in pairs:
+                        self._settle(call, answer)
+                    known = False
+                    if lost is not None:
+                        trouble = self._trouble(lost)
+                        await self._disconnect()
                         await asyncio.sleep(_AGAIN_S)
-                    calls, known = left, False
         except TimeoutError:
-            waited = f"{self._address} did not answer within {self._timeout_s:g} s"
-            self._fail(calls, said if "replica" in said else waited)
-        except Exception as error:  # those of a cluster are no RedisError
-            self._fail(calls, f"{self._address} cannot be used: {error}")
+            self._fail(calls, trouble)
         finally:
-            self._fail(calls, said)
+            self._fail(calls, _CLOSED)
 
     async def _pipeline(self, calls: list[_Call], *, known: bool) -> list[Any]:
         if self._client is None:
@@ -174,8 +189,17 @@ class Commands:
         pipeline = self._client.pipeline(transaction=False)
         for call in calls:
             pipeline.execute_command(*call.command(known=known))
-        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        try:
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        except Exception as error:  # where the server was not reached, or its answers do not come
+            return [error] * len(calls)
         return answers
+
+    async def _disconnect(self) -> None:
+        """The next pipeline asks anew who the master is, or what a cluster looks like."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
 
     @staticmethod
     def _fail(calls: list[_Call], said: str) -> None:
@@ -183,15 +207,22 @@ class Commands:
             if not call.answer.done():
                 call.answer.set_exception(BusError(said))
 
-
-def _settle(call: _Call, answer: Any) -> bool:
-    """Hands an answer over; returns whether it is one, and not that the call has to be made again."""
-    if isinstance(answer, NoScriptError | ReadOnlyError):
-        return False
-    if not call.answer.done():
+    def _settle(self, call: _Call, answer: Any) -> None:
+        """Hands an answer over, if it is one."""
+        if call.answer.done() or isinstance(answer, _AGAIN):
+            return
         if isinstance(answer, Exception):
-            text = f"Redis refused: {answer}" if isinstance(answer, ResponseError) else str(answer)
-            call.answer.set_exception(BusError(text))
+            call.answer.set_exception(BusError(self._trouble(answer)))
         else:
             call.answer.set_result(answer)
-    return True
+
+    def _trouble(self, error: Exception) -> str:
+        match error:
+            case OutOfMemoryError():
+                return f"{self._address} is full: {error}"
+            case ReadOnlyError():
+                return f"{self._address} takes no writes: it is a replica"
+            case ResponseError():
+                return f"{self._address} refused: {error}"
+            case _:
+                return f"{self._address} cannot be used: {error}"
