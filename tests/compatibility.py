@@ -25,6 +25,7 @@ SHOWN = {
     "nack": "NACK",
     "commit": "COMMIT",
     "abort": "ABORT",
+    "ack_in_transaction": "ACK in a transaction",
     "heart_beats": "heart-beats",
     "text_1mb": "1 MB text",
     "binary_1mb": "1 MB binary",
@@ -45,6 +46,9 @@ class Collected:
         self.suites: list[dict[str, Any]] = []
         self.vectors: Counter[str] = Counter()
         self.sockjs: Counter[str] = Counter()
+        self.commit = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
+        ).stdout.strip()
 
     def take(self, report: pytest.TestReport) -> None:
         """Takes the report of one phase of one test."""
@@ -62,13 +66,10 @@ class Collected:
 
     def page(self) -> str:
         """The page, in Markdown."""
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
-        )
         lines = [
             "<!-- Written by `make conformance`; change tests/clients, not this. -->",
             "",
-            f"Commit `{commit.stdout.strip()}`, Python {platform.python_version()}.",
+            f"Commit `{self.commit}`, Python {platform.python_version()}.",
             "",
             "| Client | Version | Transport | Does | Does not |",
             "|---|---|---|---|---|",

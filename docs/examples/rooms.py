@@ -52,7 +52,7 @@ def stamp(command: Command, session: StompSession) -> Command | None:
         return None  # passes as it is
     if b"spam" in command.message.body:
         raise Problem("forbidden", detail="no spam here")
-    headers = {**command.message.headers, "client": session.client_address.partition(":")[0]}
+    headers = {**command.message.headers, "client": session.client_address}
     return msgspec.structs.replace(command, message=msgspec.structs.replace(command.message, headers=headers))
 
 

@@ -19,6 +19,8 @@ the server. Errors hold facts as attributes; ``str(error)`` makes the sentence.
 
 from __future__ import annotations
 
+from stompede._codes import check_code
+
 
 class StompedeError(Exception):
     """The root of everything that Stompede raises on purpose."""
@@ -66,11 +68,15 @@ class AuthenticationError(StompedeError):
     Attributes:
         code: the stable error code for the client: ``token-expired``, ``token-missing``, ``token-invalid``,
             ``login-required``, ``login-failed``,
-            ``principal-mismatch``, ``rate-limited`` or ``unavailable``.
+            ``principal-mismatch``, ``rate-limited`` or ``unavailable``, or the application's own, in kebab-case.
         detail: a sentence that a client may see.
+
+    Raises:
+        ValueError: the code is not in kebab-case; clients branch on it.
     """
 
     def __init__(self, code: str, detail: str) -> None:
+        check_code(code, "an AuthenticationError")
         super().__init__(code, detail)
         self.code = code
         self.detail = detail

@@ -251,6 +251,50 @@ def test_an_answer_names_its_message_as_the_version_does() -> None:
         answer_headers("ACK", "1.2", {"message-id": "m", "subscription": "1"})
 
 
+def a_book(prefetch: int | None = None) -> Book:
+    return Book(JOBS, "client-individual", None, prefetch)  # type: ignore[arg-type]
+
+
+def test_what_was_refused_is_unfinished_until_it_comes_again() -> None:
+    book = a_book()
+    taken = book.take(book.add("a").number)
+    book.refuse(taken)
+    assert (len(book), book.unfinished()) == (0, ["a"])
+    book.take(book.add("a").number)
+    assert book.unfinished() == []
+    book.refuse(taken)
+    book.put_back(taken)  # it was never written
+    assert book.unfinished() == ["a"]
+    book.take(1)
+    assert book.unfinished() == []
+
+
+@pytest.mark.parametrize(("prefetch", "others"), [(3, 6), (None, 64)])
+def test_what_was_refused_once_too_often_is_not_waited_for(prefetch: int | None, others: int) -> None:
+    book = a_book(prefetch)
+    book.refuse(book.take(book.add("a").number))
+    for number in range(others):
+        book.take(book.add(str(number)).number)
+    assert book.unfinished() == ["a"]
+    book.take(book.add("last").number)
+    assert book.unfinished() == []
+
+
+def test_what_a_transaction_refused_may_come_again_when_it_has_committed() -> None:
+    book = a_book(prefetch=1)
+    taken = book.take(book.add("a").number)
+    book.promise(taken)
+    book.refuse(taken)
+    for text in "bcd":  # it takes its time
+        book.take(book.add(text).number)
+    book.settled(taken)
+    for text in "ef":
+        book.take(book.add(text).number)
+    assert book.unfinished() == ["a"]
+    book.take(book.add("a").number)
+    assert book.unfinished() == []
+
+
 @given(
     cumulative=st.booleans(),
     steps=st.lists(st.tuples(st.sampled_from(("add", "take", "back")), st.integers(0, 30)), max_size=60),

@@ -149,6 +149,25 @@ async def test_what_was_not_acknowledged_comes_again_with_what_was_missed(serve:
             assert messages.statistics().gaps == 0
 
 
+async def test_a_nack_that_is_lost_with_its_connection_is_asked_again(serve: Serve) -> None:
+    served = await serve(an_app())
+    async with stompede.connect(served.url, reconnect=AT_ONCE) as client:
+        async with client.subscribe(ROOM, str, ack="client-individual") as messages:
+            await publish(served, 1, 2)
+            one, two = [await messages.next(timeout_s=10) for _ in range(2)]
+            (session,) = served.node.sessions.values()
+            session.busy += 1  # the server does not get round to it
+            assert await one.nack()
+            assert await two.ack()
+            session.transport.abort()
+            await client.wait_disconnected()
+            await client.wait_connected()
+            assert await taken(messages, 2) == [("1", True), ("2", True)]
+            assert messages.statistics().gaps == 0
+            if not session.closed:
+                session.pump()
+
+
 async def test_a_refused_message_of_a_history_is_not_taken_for_a_double(serve: Serve) -> None:
     served = await serve(an_app())
     await publish(served, 1, 2)

@@ -31,7 +31,8 @@ class Message:
 
     body: bytes
     headers: dict[str, str]
-    ack: Callable[[], Awaitable[None]]
+    ack: Callable[..., Awaitable[None]]
+    """Takes the id of a transaction, too."""
     nack: Callable[[], Awaitable[None]]
 
     @property
@@ -40,6 +41,8 @@ class Message:
 
 
 class Transaction(Protocol):
+    @property
+    def id(self) -> str: ...
     async def send(self, destination: str, body: bytes) -> None: ...
     async def commit(self) -> None: ...
     async def abort(self) -> None: ...
@@ -119,7 +122,7 @@ async def echo(session: Session, body: bytes, content_type: str) -> None:
 
 
 async def left_over(
-    session: Session, connect: Connect, mode: str, act: Callable[[list[Message]], Awaitable[None]]
+    session: Session, connect: Connect, mode: str, act: Callable[[list[Message], Session], Awaitable[None]]
 ) -> list[str]:
     """Three messages come in one ack mode; after `act` the next consumer gets what is left."""
     destination = f"/queue/{uuid4()}"
@@ -129,7 +132,7 @@ async def left_over(
         await send(session, destination, text)
     messages = await inbox.take(3)
     same(texts(messages), ["1", "2", "3"], "order")
-    await act(messages)
+    await act(messages, first)
     await first.flush()
     await first.close()
     await send(session, destination, "end")
@@ -150,18 +153,18 @@ async def receipts(session: Session, connect: Connect) -> None:
 
 
 async def ack_auto(session: Session, connect: Connect) -> None:
-    async def nothing(messages: list[Message]) -> None: ...
+    async def nothing(messages: list[Message], first: Session) -> None: ...
 
     same(await left_over(session, connect, "auto", nothing), [], "what was left")
 
 
 async def ack_client(session: Session, connect: Connect) -> None:
-    left = await left_over(session, connect, "client", lambda messages: messages[1].ack())
+    left = await left_over(session, connect, "client", lambda messages, _: messages[1].ack())
     same(left, ["3"], "what was left")
 
 
 async def ack_client_individual(session: Session, connect: Connect) -> None:
-    left = await left_over(session, connect, "client-individual", lambda messages: messages[1].ack())
+    left = await left_over(session, connect, "client-individual", lambda messages, _: messages[1].ack())
     same(left, ["1", "3"], "what was left")
 
 
@@ -201,6 +204,18 @@ async def abort(session: Session, connect: Connect) -> None:
     await session.unsubscribe(subscription)
 
 
+async def ack_in_transaction(session: Session, connect: Connect) -> None:
+    async def act(messages: list[Message], first: Session) -> None:
+        kept = await first.begin()
+        await messages[0].ack(kept.id)
+        await kept.commit()
+        forgotten = await first.begin()
+        await messages[1].ack(forgotten.id)
+        await forgotten.abort()
+
+    same(await left_over(session, connect, "client-individual", act), ["2", "3"], "what was left")
+
+
 async def heart_beats(session: Session, connect: Connect) -> None:
     beating = await connect(BEAT_MS)
     await asyncio.sleep(7 * BEAT_MS / 1000)
@@ -236,8 +251,8 @@ async def order_10000(session: Session, connect: Connect) -> None:
 
 
 CHECKS = (
-    subscribe_send, receipts, ack_auto, ack_client, ack_client_individual, nack, commit, abort, heart_beats, text_1mb,
-    binary_1mb, not_utf8, order_10000,
+    subscribe_send, receipts, ack_auto, ack_client, ack_client_individual, nack, commit, abort,
+    ack_in_transaction, heart_beats, text_1mb, binary_1mb, not_utf8, order_10000,
 )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ SETTINGS = {
     # The clients beat every 300 ms, so that a test need not wait for long.
     "heart_beat_send_ms": 250,
     "heart_beat_receive_ms": 250,
+    # The suite of stomp.py starts a score of processes at once: on a busy machine they are slow to say the first word.
+    "connect_timeout_s": 60,
 }
 
 

@@ -1,11 +1,11 @@
 """Drives a client in another language: a program that reads one command in a line and answers with one line.
 
 Words are parted by tabs, bodies are base64. The commands: ``open MILLISECONDS`` (between heart-beats, 0 for none),
-``send DESTINATION BODY TYPE TRANSACTION``, ``flush DESTINATION`` (a SEND whose RECEIPT is awaited),
-``subscribe DESTINATION ID ACK``, ``unsubscribe DESTINATION ID``, ``receive MILLISECONDS``, ``ack HANDLE``,
-``nack HANDLE``, ``begin ID``, ``commit ID``, ``abort ID``, ``alive``, ``close``. The answers: ``ok``, ``message
-SUBSCRIPTION BODY HANDLE REDELIVERED``, ``none``, ``unsupported REASON``, ``error REASON``. A program has one connection
-at a time; ``python lines.py NAME TRANSPORT URL PROGRAM...`` is a probe.
+``send DESTINATION BODY TYPE TRANSACTION``, ``flush DESTINATION`` (a SEND whose RECEIPT is awaited), ``subscribe
+DESTINATION ID ACK``, ``unsubscribe DESTINATION ID``, ``receive MILLISECONDS``, ``nack HANDLE``, ``ack HANDLE
+[TRANSACTION]``, ``begin ID``, ``commit ID``, ``abort ID``, ``alive``, ``close``. The answers: ``ok``, ``message
+SUBSCRIPTION BODY HANDLE REDELIVERED``, ``none``, ``unsupported REASON``, ``error REASON``. A program has one
+connection at a time; ``python lines.py NAME TRANSPORT URL PROGRAM...`` is a probe.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ class Lines:
             return
         _, subscription, body, handle, redelivered = answer
 
-        def answering(command: str) -> Callable[[], Awaitable[None]]:
-            async def answer() -> None:
-                await self.ask(command, handle)
+        def answering(command: str) -> Callable[..., Awaitable[None]]:
+            async def answer(*transaction: str) -> None:
+                await self.ask(command, handle, *transaction)
 
             return answer
 
@@ -108,16 +108,16 @@ class Lines:
 @dataclass
 class LinesTransaction:
     session: Lines
-    transaction: str
+    id: str
 
     async def send(self, destination: str, body: bytes) -> None:
-        await self.session.send(destination, body, "text/plain", self.transaction)
+        await self.session.send(destination, body, "text/plain", self.id)
 
     async def commit(self) -> None:
-        await self.session.ask("commit", self.transaction)
+        await self.session.ask("commit", self.id)
 
     async def abort(self) -> None:
-        await self.session.ask("abort", self.transaction)
+        await self.session.ask("abort", self.id)
 
 
 if __name__ == "__main__":

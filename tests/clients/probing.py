@@ -19,7 +19,7 @@ from chromium import chromium
 HERE: Final = Path(__file__).parent
 CHECKS: Final = (
     "connect", "subscribe_send", "receipts", "ack_auto", "ack_client", "ack_client_individual", "nack", "commit",
-    "abort", "heart_beats", "text_1mb", "binary_1mb", "not_utf8", "order_10000",
+    "abort", "ack_in_transaction", "heart_beats", "text_1mb", "binary_1mb", "not_utf8", "order_10000",
 )  # fmt: skip
 LIMIT_S: Final = 200.0
 
@@ -123,7 +123,10 @@ def spring(kind: str, transport: str, **cannot: str) -> Probe:
 STRINGS: Final = dict.fromkeys(("binary_1mb", "not_utf8"), "bodies are strings")
 TEXT_ONLY: Final = dict.fromkeys(("binary_1mb", "not_utf8"), "sends text WebSocket messages only")
 OLD: Final = {"nack": "speaks STOMP 1.0, which has no NACK", "heart_beats": "knows no heart-beats"}
-NO_TRANSACTIONS: Final = dict.fromkeys(("commit", "abort"), "StompSession knows no transactions")
+NO_TRANSACTIONS: Final = dict.fromkeys(
+    ("commit", "abort", "ack_in_transaction"), "StompSession knows no transactions"
+)
+NO_TRANSACTION_OF_ACKS: Final = {"ack_in_transaction": "its transactions have SEND only"}
 SOCKJS: Final = dict.fromkeys(("binary_1mb", "not_utf8"), "SockJS carries text only")
 TOLD: Final = {
     "binary_1mb": "SockJS carries text only",
@@ -140,8 +143,8 @@ PROBES: Final = (
     npm("webstomp-client", "webstomp-client", **STRINGS),
     npm("stompjs", "stompjs", **STRINGS),
     npm("@stomp/rx-stomp", "stomp-rx-stomp"),
-    python("stompman", "probe_stompman", "tcp"),
-    python("stompman", "probe_stompman", "websocket", **TEXT_ONLY),
+    python("stompman", "probe_stompman", "tcp", **NO_TRANSACTION_OF_ACKS),
+    python("stompman", "probe_stompman", "websocket", **TEXT_ONLY, **NO_TRANSACTION_OF_ACKS),
     npm("stompit", "stompit", "tcp"),
     debian("Ruby's stomp", "ruby", "stomp.rb"),
     debian("PHP's stomp", "php", "stomp.php", **OLD),

@@ -46,7 +46,13 @@ RAN = re.compile(r"^Ran (\d+) tests? in", re.MULTILINE)
 @pytest.fixture
 def tls_port(tmp_path: Path) -> Iterator[str]:
     certificate, key = self_signed(tmp_path)
-    options = ("--tcp-port", "0", "--set", f"tcp_certificate={certificate}", "--set", f"tcp_key={key}")
+    settings = {
+        "tcp_certificate": certificate,
+        "tcp_key": key,
+        "handshake_timeout_s": 60,
+        "connect_timeout_s": 60,
+    }
+    options = ("--tcp-port", "0", *(f"--set={name}={value}" for name, value in settings.items()))
     with stompede_serve("stompede.testing.conformance:app", *options) as (process, _):
         yield process.wait_log(r'"tcp": "stomp\+ssl://127\.0\.0\.1:(\d+)"')[1]
 

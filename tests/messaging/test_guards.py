@@ -243,3 +243,17 @@ def test_guards_are_listed_for_the_catalogue():
         ("/topic/a", ("subscribe", "send")),
         ("/topic/{b}", ("send",)),
     ]
+
+
+@pytest.mark.parametrize("said", ["no", {"allowed": False}, 1])
+async def test_a_guard_says_true_or_false_and_nothing_that_python_takes_for_it(said):
+    def at_once():
+        return said
+
+    async def later():
+        return said
+
+    for guard in (at_once, later):
+        guards = guards_of(("/topic/a", guard))
+        with pytest.raises(TypeError, match="a guard says True or False"):
+            await allowed(guards, "subscribe", "/topic/a")

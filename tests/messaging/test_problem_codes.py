@@ -1,5 +1,6 @@
 import pytest
 
+from stompede import AuthenticationError
 from stompede.messaging.problem import ERROR_CODES, Problem
 
 
@@ -10,5 +11,7 @@ def test_codes_are_kebab_case(code: str) -> None:
 
 @pytest.mark.parametrize("code", ["", "Room-closed", "room_closed", "room closed", "-x", "a--b"])
 def test_a_code_that_no_client_could_branch_on_is_refused(code: str) -> None:
-    with pytest.raises(ValueError, match="write it in kebab-case"):
+    with pytest.raises(ValueError, match="is no code of a Problem; write it in kebab-case"):
         Problem(code)
+    with pytest.raises(ValueError, match="is no code of an AuthenticationError; write it in kebab-case"):
+        AuthenticationError(code, "no")

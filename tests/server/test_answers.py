@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from serving import Serve, make_app
 from stompede.server.handlers.answers import MAX_WAITING, Answers
@@ -73,6 +74,22 @@ def test_what_is_written_early_is_not_written_again(loop: Loop) -> None:
     assert len(written) == 1
     loop.turn()
     assert len(written) == 1
+
+
+def test_one_that_cannot_be_written_costs_the_others_nothing(loop: Loop) -> None:
+    class Broken:
+        def write_answers(self) -> None:
+            raise RuntimeError("no")
+
+    answers = Answers(loop.call_soon)
+    written: list[Writer] = []
+    writers = [Writer(written) for _ in range(2)]
+    for each in (writers[0], Broken(), writers[1]):
+        answers.add(each)
+    with capture_logs() as logs:
+        loop.turn()
+    assert written == writers
+    assert [line["event"] for line in logs] == ["answers could not be written"]
 
 
 async def test_an_answer_comes_before_what_is_fanned_out_after_it(serve: Serve) -> None:

@@ -43,6 +43,26 @@ def test_members_of_a_cohort_get_one_and_the_same_object(house: House) -> None:
     assert (statistics.published, statistics.delivered, statistics.ticks, statistics.encoded) == (2, 10, 1, 1)
 
 
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_message_that_cannot_be_written_costs_no_other_message_and_no_other_destination(
+    house: House, members: int
+) -> None:
+    readers = [Reader(house) for _ in range(members)]
+    other = Reader(house)
+    for reader in readers:
+        reader.joins("/topic/a")
+    other.joins("/topic/b")
+    for _ in range(2):
+        house.publish("1")
+        house.hub.publish(Message("/topic/a", b"2", None, {"name": "\ud800"}))
+        house.publish("3")
+        house.hub.publish(Message("/topic/b", b"4"))
+        house.loop.turn()
+    assert [reader.bodies for reader in readers] == [["1", "3"] * 2] * members
+    assert other.bodies == ["4", "4"]
+    assert house.hub.statistics().unencodable == 2
+
+
 def test_what_nobody_listens_to_costs_no_turn(house: House) -> None:
     house.publish("1")
     assert house.loop.callbacks == []

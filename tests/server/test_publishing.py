@@ -151,3 +151,15 @@ async def test_no_message_goes_where_no_client_could_send_it(destination: str, h
         with pytest.raises(Problem, match="invalid-destination") as refused:
             house.publisher.publish(destination, 1)
         assert hint in refused.value.detail
+
+
+async def test_publishing_on_another_thread_is_refused_and_says_what_to_use() -> None:
+    house = House()
+    await house.start()
+    for publish in (
+        lambda: house.publisher.publish("/topic/a", "x"),
+        lambda: house.publisher.send_to(Kind.USER, "cook", "/queue/a", "x", {}),
+    ):
+        with pytest.raises(RuntimeError, match="from another one use publish_threadsafe"):
+            await asyncio.to_thread(publish)
+    assert house.publisher.statistics().published == 0

@@ -168,6 +168,17 @@ async def test_a_handler_beyond_its_time_is_cancelled_and_says_so(make_bench: An
     assert bench.runner.statistics().timed_out == 1
 
 
+async def test_a_handler_that_the_stop_of_the_node_cut_off_did_not_time_out(make_bench: Any) -> None:
+    bench: Bench = await make_bench(timeout_s=5)
+    done = bench.start(asyncio.Event().wait())
+    await until(lambda: bench.runner.statistics().running == 1)
+    bench.runner.cancel_all()
+    _, error = await done
+    assert isinstance(error, TimeoutError)
+    assert "before the node had to stop (shutdown_timeout_s)" in str(error)
+    assert bench.runner.statistics().timed_out == 0
+
+
 async def test_a_handler_that_ignores_its_timeout_may_still_end(make_bench: Any) -> None:
     bench: Bench = await make_bench(timeout_s=5)
 

@@ -1,5 +1,7 @@
 """Clients that do not read their sockets, and what each policy makes of them."""
 
+import asyncio
+from itertools import pairwise
 from typing import Any
 
 from serving import Serve, Served, make_app, until
@@ -159,6 +161,26 @@ async def test_a_client_that_takes_nothing_for_too_long_is_cut_by_age(serve: Ser
     await until(lambda: session.closed)
     _, closed = await rest(client)
     assert closed.code == 4003
+
+
+async def test_many_that_take_nothing_for_too_long_end_in_several_turns(serve: Serve) -> None:
+    served = await serve(an_app(outbound_age_s=30))
+    sessions = [served.session(await served.client()) for _ in range(20)]
+    for session in sessions:
+        session.paused()  # as a socket says that is full
+    served.clock.shift = 31
+    loop = asyncio.get_running_loop()
+    ended = [0]  # turn by turn
+
+    def look() -> None:
+        ended.append(sum(session.closed for session in sessions))
+        if ended[-1] < len(sessions):
+            loop.call_soon(look)
+
+    look()
+    await until(lambda: ended[-1] == len(sessions))
+    assert max(after - before for before, after in pairwise(ended)) <= 8
+    assert served.node.statistics().outboxes.overflows == 20
 
 
 async def test_one_who_never_reads_again_is_gone_after_the_close_timeout(serve: Serve) -> None:

@@ -71,7 +71,7 @@ class Churn:
                 group.create_task(self._play_on(end))
 
     async def crowds(self, at_once: int) -> None:
-        """Plays each act at all places at once: more of what one act needs than this the node never holds."""
+        """Plays each act at so many places at once: more of what it needs than this the node will not hold later."""
         for act in dict.fromkeys(self._acts):
             async with asyncio.TaskGroup() as group:
                 for _ in range(at_once):

@@ -30,6 +30,8 @@ SEED = int(os.environ.get("STOMPEDE_SOAK_SEED", "1"))
 MEASURED_S = float(os.environ.get("STOMPEDE_SOAK_S", "30"))
 WARM_UP_S = max(15.0, MEASURED_S / 10)
 AT_ONCE = 24
+WARM_UP_AT_ONCE = 2 * AT_ONCE
+"""What allocators keep free depends on the fullest moment: it shall come before the first look."""
 SAMPLES = 5
 ROUTES = 4000  # remembered when memory is looked at: others were before, and all of them were forgotten
 _names = itertools.count()
@@ -125,15 +127,17 @@ async def witness(url: str, stop: asyncio.Event) -> int:
         return count
 
 
-async def churn_for(node: Soaked, churn: Churn, seconds: float, *, crowds: bool = False) -> None:
+async def churn_for(
+    node: Soaked, churn: Churn, seconds: float, at_once: int, *, crowds: bool = False
+) -> None:
     """Clients for so long, until they have gone and nothing waits in queues; before them, many of each kind at once."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         witnessing = group.create_task(witness(node.url, stop))
         try:
             if crowds:
-                await churn.crowds(AT_ONCE)
-            await churn.run(seconds, AT_ONCE)
+                await churn.crowds(at_once)
+            await churn.run(seconds, at_once)
         finally:
             stop.set()
     assert witnessing.result() > seconds
@@ -147,10 +151,10 @@ async def soak(node: Soaked) -> None:
     fresh = await node.snapshot()
     async with doors_of(node) as doors:
         churn = Churn(doors, await node.tokens(), ACTS, SEED)
-        await churn_for(node, churn, WARM_UP_S, crowds=True)
+        await churn_for(node, churn, WARM_UP_S, WARM_UP_AT_ONCE, crowds=True)
         before, found = await quiet(node, fresh)
         assert not found, f"seed {SEED}, after the warm-up: " + "\n".join(found)
-        await churn_for(node, churn, MEASURED_S)
+        await churn_for(node, churn, MEASURED_S, AT_ONCE)
     after, found = await quiet(node, fresh)
     found += grown(after, before)
     log.info(summary(churn, before, after))

@@ -165,7 +165,8 @@ export class StompedeClient {
     const { maxQueued = 1_000, overflow = "fail" } = options;
     const { courier } = this.#supervisor;
     return new MessageStream<T>(
-      (onMessage, ended) => new Subscription(courier, this.#settings, destination, onMessage, options, ended),
+      (onMessage, ended, takenBack) =>
+        new Subscription(courier, this.#settings, destination, onMessage, options, ended, takenBack),
       maxQueued,
       overflow,
     );

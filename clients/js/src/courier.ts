@@ -79,7 +79,10 @@ export class Courier {
     this.#link = undefined;
     this.#unconfirmed.clear();
     this.#unasked.clear();
-    for (const standing of this.#standings.values()) standing.written = false;
+    for (const standing of this.#standings.values()) {
+      standing.written = false;
+      standing.takenBack();
+    }
     for (const frame of this.inFlight.clear()) {
       if (frame.command === "UNSUBSCRIBE") frame.succeed();
       else frame.fail(why);
@@ -194,6 +197,7 @@ export class Courier {
   resume(): void {
     for (const standing of [...this.#standings.values()].filter((one) => one.suspended)) {
       void this.unsubscribe(standing, false);
+      standing.takenBack();
       standing.id = this.nextId(); // what still comes under the old one is behind the gap
       this.subscribe(standing);
     }

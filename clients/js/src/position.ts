@@ -23,6 +23,10 @@ function notAfter(one: string, other: string): boolean {
   return one.length === other.length ? one <= other : one.length < other.length;
 }
 
+function before({ epoch, offset }: Position): Position {
+  return { epoch, offset: offset === "0" ? offset : String(BigInt(offset) - 1n) };
+}
+
 /** The reading position of one subscription, over all its connections. */
 export class Track {
   #positional = false;
@@ -30,6 +34,9 @@ export class Track {
   #seenId: string | undefined;
   #base: string | undefined;
   #fresh = true;
+
+  /** @param acknowledged whether its messages are acknowledged: one may come again on purpose. */
+  constructor(private readonly acknowledged = false) {}
 
   /** Value of `recover-from`; `undefined` where there is nothing to recover from. */
   get from(): string | undefined {
@@ -51,12 +58,22 @@ export class Track {
     const position = parse(id);
     const seen = this.#seen;
     if (this.#positional && position && seen && position.epoch === seen.epoch && notAfter(position.offset, seen.offset)) {
-      return false;
+      return this.acknowledged;
     }
     this.#fresh = false;
     this.#seen = position;
     this.#seenId = id;
     return true;
+  }
+
+  /** The connection is lost, and these messages were not answered: they, and what came after them, come again. */
+  rewind(ids: readonly string[]): void {
+    for (const id of ids) {
+      const position = parse(id);
+      if (position === undefined || position.epoch !== this.#seen?.epoch || !notAfter(position.offset, this.#seen.offset)) continue;
+      this.#seen = before(position);
+      this.#seenId = `${this.#seen.epoch}-${this.#seen.offset}`;
+    }
   }
 
   /**

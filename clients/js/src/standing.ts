@@ -2,6 +2,7 @@
 
 import type { IMessage } from "@stomp/stompjs";
 import type { StompedeError } from "./errors.js";
+import { Book } from "./acks.js";
 import type { Headers } from "./frames.js";
 import { Track } from "./position.js";
 
@@ -16,10 +17,15 @@ export interface Gap {
 
 /** Who a subscription is for. */
 export interface Sink {
-  /** @param recovered on the first message after an interruption only: whether nothing is missing before it. */
-  message(message: IMessage, recovered: boolean | undefined): void;
+  /**
+   * @param recovered on the first message after an interruption only: whether nothing is missing before it.
+   * @param answer where messages are acknowledged: to be called before ACK or NACK, which is sent only where it says `true`.
+   */
+  message(message: IMessage, recovered: boolean | undefined, answer?: (refused: boolean) => boolean): void;
   gap(gap: Gap): void;
   live(): void;
+  /** What was not acknowledged comes again. */
+  takenBack?(): void;
   /** The last call. @param error why, where its user did not end it. */
   end(error: StompedeError | undefined): void;
 }
@@ -31,7 +37,8 @@ export class Standing {
   live = false;
   /** The server stopped delivering; what still comes is recovered later. */
   suspended = false;
-  readonly #track = new Track();
+  readonly #track: Track;
+  readonly #book: Book | undefined;
   #began = false;
   #interruption: boolean | undefined;
 
@@ -46,7 +53,11 @@ export class Standing {
     private readonly sink: Sink,
     private readonly extra: Headers = {},
     readonly early = false,
-  ) {}
+  ) {
+    const mode = extra["ack"] ?? "auto";
+    this.#book = mode === "auto" ? undefined : new Book(mode === "client", Number(extra["prefetch-count"]));
+    this.#track = new Track(mode !== "auto");
+  }
 
   /** Whether the server can fill its gaps. */
   get recoverable(): boolean {
@@ -73,7 +84,9 @@ export class Standing {
     this.#began = true;
     const recovered = this.#interruption;
     this.#interruption = undefined;
-    this.sink.message(message, recovered);
+    const book = this.#book;
+    const number = book?.add(message.headers["message-id"] ?? "") ?? 0;
+    this.sink.message(message, recovered, book && ((refused) => book.answer(number, refused)));
     return true;
   }
 
@@ -82,10 +95,7 @@ export class Standing {
     const again = this.#began;
     const recovered = headers["recovered"] === "true";
     const gap = this.#gap(headers["recovered"] === "false" ? "too-old" : "no-history");
-    // Where messages are acknowledged, the last one that came need not be the last one that was worked off, and one may
-    // come again on purpose.
-    const acknowledged = (this.extra["ack"] ?? "auto") !== "auto";
-    this.#track.confirmed(acknowledged ? undefined : headers["position"], recovered);
+    this.#track.confirmed(headers["position"], recovered);
     this.#began = true;
     if (again) this.#interruption = recovered;
     if (again && !recovered) this.sink.gap(gap);
@@ -99,6 +109,13 @@ export class Standing {
   suspend(): void {
     if (this.recoverable) this.suspended = true;
     else this.sink.gap(this.#gap("no-history"));
+  }
+
+  /** The connection is gone, or the subscription is made anew: what was not acknowledged goes back to the server. */
+  takenBack(): void {
+    if (this.#book === undefined) return;
+    this.#track.rewind(this.#book.end());
+    this.sink.takenBack?.();
   }
 
   /** It stands no more. */

@@ -20,9 +20,9 @@ export interface Message<T> {
    * On the first message after an interruption only: `true` when nothing is missing before it, `false` when messages may be.
    */
   readonly recovered: boolean | undefined;
-  /** Acknowledges it, where the subscription has the header `ack`. */
+  /** Acknowledges it, where the subscription has the header `ack`; once, and over the connection that it came by. */
   ack(): void;
-  /** Gives it back, where the subscription has the header `ack`. */
+  /** Gives it back, where the subscription has the header `ack`; as for `ack`. */
   nack(): void;
 }
 
@@ -54,7 +54,7 @@ export class Subscription<T> {
   readonly #refuse: (error: StompedeError) => void;
   #ended = false;
 
-  /** For the client's use. @param ended told of the end in any case. */
+  /** For the client's use. @param ended told of the end in any case. @param takenBack see `Sink`. */
   constructor(
     private readonly courier: Courier,
     settings: Settings,
@@ -62,6 +62,7 @@ export class Subscription<T> {
     onMessage: (message: Message<T>) => void,
     options: SubscribeOptions<T>,
     ended?: (error: StompedeError | undefined) => void,
+    takenBack?: () => void,
   ) {
     let resolve!: () => void;
     let reject!: (error: StompedeError) => void;
@@ -73,10 +74,11 @@ export class Subscription<T> {
     this.ready.catch(() => undefined); // onEnd is told, too
     const safely = safelyTold(settings.onError);
     const sink: Sink = {
-      message: (frame, recovered) =>
-        safely(() => onMessage(message(frame, decode(frame, options.decode ?? "auto"), recovered))),
+      message: (frame, recovered, answer) =>
+        safely(() => onMessage(message(frame, decode(frame, options.decode ?? "auto"), recovered, answer))),
       gap: (gap) => safely(() => options.onGap?.(gap)),
       live: () => resolve(),
+      takenBack: () => takenBack?.(),
       end: (error) => {
         this.#ended = true;
         reject(error ?? new StompedeError("closed", "the client is closed", { destination }));
@@ -113,13 +115,18 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>> {
 
   /** For the client's use. @param subscribe makes the subscription that feeds it. */
   constructor(
-    subscribe: (onMessage: (message: Message<T>) => void, ended: (error: StompedeError | undefined) => void) => Subscription<T>,
+    subscribe: (
+      onMessage: (message: Message<T>) => void,
+      ended: (error: StompedeError | undefined) => void,
+      takenBack: () => void,
+    ) => Subscription<T>,
     private readonly maxQueued: number,
     private readonly overflow: "fail" | "drop-oldest",
   ) {
     this.#subscription = subscribe(
       (one) => this.#push(one),
       (error) => this.#end(error),
+      () => void this.#queue.splice(0),
     );
   }
 
@@ -186,7 +193,12 @@ export class MessageStream<T> implements AsyncIterableIterator<Message<T>> {
   }
 }
 
-function message<T>(frame: IMessage, body: T, recovered: boolean | undefined): Message<T> {
+function message<T>(
+  frame: IMessage,
+  body: T,
+  recovered: boolean | undefined,
+  answer: (refused: boolean) => boolean = () => true,
+): Message<T> {
   const { headers } = frame;
   return {
     body,
@@ -194,7 +206,7 @@ function message<T>(frame: IMessage, body: T, recovered: boolean | undefined): M
     headers,
     messageId: headers["message-id"] ?? "",
     recovered,
-    ack: () => frame.ack(),
-    nack: () => frame.nack(),
+    ack: () => void (answer(false) && frame.ack()),
+    nack: () => void (answer(true) && frame.nack()),
   };
 }

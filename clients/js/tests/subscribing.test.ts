@@ -168,18 +168,49 @@ describe("after an interruption", () => {
     expect(seen.ids).toEqual(["e1-4", "e1-4"]);
   });
 
-  it("takes no position where messages are acknowledged: one may come again, and the last one may be open", async () => {
-    server.subscribed = () => ({ position: "e1-3" });
+  it("goes on behind what was acknowledged where messages are: one may come again, and the last one may be open", async () => {
+    server.subscribed = (frame) => ({ position: "e1-3", ...(frame.headers["recover-from"] ? { recovered: "true" } : {}) });
     const client = await opened();
-    const ids: string[] = [];
+    const came: Message<unknown>[] = [];
     const gaps: Gap[] = [];
     const options = { headers: { ack: "client-individual" }, onGap: (gap: Gap) => gaps.push(gap) };
-    await client.subscribe(NEWS, (message) => ids.push(message.messageId), options).ready;
-    for (const id of ["e1-4", "e1-5", "e1-4"]) server.peer.message(NEWS, id);
+    await client.subscribe(NEWS, (message) => came.push(message), options).ready;
+    for (const number of [4, 5, 6, 7]) server.peer.message(NEWS, `e1-${number}`, "1", { ack: `a${number}` });
+    const [four, five, six, seven] = came;
+    four?.ack();
+    four?.ack();
+    six?.ack();
+    five?.nack();
+    server.peer.message(NEWS, "e1-5", "1", { ack: "a5again" });
+    came.at(-1)?.nack();
+    seven?.ack();
+    const first = server.peer;
+    expect(first.sent("ACK").map((frame) => frame.headers["id"])).toEqual(["a4", "a6", "a7"]);
     await reconnect(client);
-    expect(server.peer.subscribes(NEWS)[0]).not.toHaveProperty("recover-from");
-    expect(ids).toEqual(["e1-4", "e1-5", "e1-4"]);
-    expect(gaps.map((gap) => gap.reason)).toEqual(["no-history"]);
+    expect(server.peer.subscribes(NEWS)[0]).toMatchObject({ "recover-from": "e1-4" });
+    for (const number of [5, 6]) server.peer.message(NEWS, `e1-${number}`, "1", { ack: `b${number}` });
+    expect(came.map((message) => message.messageId)).toEqual(["e1-4", "e1-5", "e1-6", "e1-7", "e1-5", "e1-5", "e1-6"]);
+    seven?.nack(); // of the connection that is lost
+    came.at(-1)?.ack();
+    expect(server.peer.sent("NACK")).toEqual([]);
+    expect(server.peer.sent("ACK").map((frame) => frame.headers["id"])).toEqual(["b6"]);
+    expect(gaps).toEqual([]);
+  });
+
+  it("gives a stream nothing of what comes again twice", async () => {
+    server.subscribed = (frame) => ({ position: "e1-3", ...(frame.headers["recover-from"] ? { recovered: "true" } : {}) });
+    const client = await opened();
+    const stream = client.messages(NEWS, { headers: { ack: "client", "prefetch-count": "4" } });
+    await stream.ready;
+    for (const number of [4, 5, 6, 7]) server.peer.message(NEWS, `e1-${number}`, "1", { ack: `a${number}` });
+    await stream.next();
+    const five = await stream.next();
+    five.value?.ack(); // and so the one before
+    await reconnect(client);
+    expect(server.peer.subscribes(NEWS)[0]).toMatchObject({ "recover-from": "e1-5", "prefetch-count": "4" });
+    for (const number of [6, 7]) server.peer.message(NEWS, `e1-${number}`, "1", { ack: `b${number}` });
+    const ids = [await stream.next(), await stream.next()].map((one) => one.value?.messageId);
+    expect(ids).toEqual(["e1-6", "e1-7"]);
   });
 
   it("has no gap before it began", async () => {

@@ -142,9 +142,9 @@ def _checked(publisher: Publisher, number: int, message: Outgoing) -> Any:
         if message.user is not None and message.session is not None:
             raise ValueError("user and session: name one of them")
         if message.user is None and message.session is None:
-            publisher.check(message.destination, message.headers)
+            publisher.check(message.destination, message.headers, message.content_type)
         else:
-            publisher.check_user(_kind(message), message.destination, message.headers)
+            publisher.check_user(_kind(message), message.destination, message.headers, message.content_type)
         if message.body_base64 is None:
             if message.body is msgspec.UNSET:
                 raise ValueError("give a body, or bodyBase64")

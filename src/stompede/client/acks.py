@@ -3,6 +3,10 @@
 A server gives a message out for one connection: what is not acknowledged when that is lost comes again. So the record
 of what may be acknowledged ends with the connection, and no answer names a message of an earlier one. The record also
 keeps an answer from being given twice, which a server takes for a broken protocol.
+
+A NACK may be lost with its connection, and so may what it asked for. So a refused message counts as unfinished until it
+comes again. It may also never come, refused once too often: a server gives what it took back before anything new, and
+no more than the prefetch was on its way, so it is forgotten when twice as many others have come.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ AckMode = Literal["auto", "client", "client-individual"]
 """How messages are acknowledged: when they are written, with all before them, or each by itself."""
 
 MODES: Final = ("auto", "client", "client-individual")
+_PREFETCH: Final = 32  # the server's own
 
 
 class Answering(Protocol):
@@ -48,21 +53,29 @@ class Book:
         destination: of the subscription.
         mode: ``client`` or ``client-individual``.
         answering: where answers go.
+        prefetch: how many messages may be unacknowledged; the server's own number where ``None``.
 
     Attributes:
         ended: the server has taken back what was not acknowledged.
         left: of those, by the user, who left the subscription.
     """
 
-    __slots__ = ("_answering", "_cumulative", "_next", "_open", "_promised", "destination", "ended", "left")
+    __slots__ = (
+        "_answering", "_cumulative", "_next", "_open", "_patience", "_promised", "_refused", "destination", "ended",
+        "left",
+    )  # fmt: skip
 
-    def __init__(self, destination: str, mode: AckMode, answering: Answering) -> None:
+    def __init__(
+        self, destination: str, mode: AckMode, answering: Answering, prefetch: int | None = None
+    ) -> None:
         self.destination = destination
         self.ended = self.left = False
         self._cumulative = mode == "client"
         self._answering = answering
         self._open: dict[int, str] = {}
         self._promised: dict[int, str] = {}
+        self._refused: dict[str, int] = {}  # and how many had come by then
+        self._patience = 2 * (prefetch or _PREFETCH)
         self._next = 0
 
     def __len__(self) -> int:
@@ -72,11 +85,23 @@ class Book:
         """A message came."""
         self._next += 1
         self._open[self._next] = message_id
+        if self._refused:
+            self._refused.pop(message_id, None)
+            self._forget_refused()
         return Given(self, self._next)
 
+    def _forget_refused(self) -> None:
+        if self._promised:  # some may be refused by a transaction that has still to commit
+            return
+        refused = self._refused
+        while refused and self._next - refused[oldest := next(iter(refused))] > self._patience:
+            del refused[oldest]
+
     def unfinished(self) -> list[str]:
-        """The ids of messages that were not answered, or by transactions only whose outcome is not known."""
-        return [*self._open.values(), *self._promised.values()]
+        """The ids of messages that were not answered, or by transactions only whose outcome is not known, or that were
+        refused and have not come again.
+        """
+        return [*self._open.values(), *self._promised.values(), *self._refused]
 
     def end(self, *, left: bool = False) -> None:
         """The server takes back what is not acknowledged."""
@@ -106,17 +131,26 @@ class Book:
 
     def put_back(self, taken: dict[int, str]) -> None:
         """An answer took no effect: it may be given again."""
+        for each in taken.values():
+            self._refused.pop(each, None)
         if not self.ended:
             self._open = dict(sorted((self._open | taken).items()))
+
+    def refuse(self, taken: dict[int, str]) -> None:
+        """The answer is a NACK: they are to come again."""
+        for each in taken.values():
+            self._refused.pop(each, None)
+            self._refused[each] = self._next
 
     def promise(self, taken: dict[int, str]) -> None:
         """An answer takes effect with a transaction, if at all."""
         self._promised |= taken
 
     def settled(self, taken: dict[int, str]) -> None:
-        """The outcome of a transaction is known."""
+        """The outcome of a transaction is known: what it refused may come again from now on."""
         for each in taken:
             self._promised.pop(each, None)
+        self.refuse({number: each for number, each in taken.items() if each in self._refused})
 
     def frame(self, command: str, message: Mapping[str, str]) -> Outgoing:
         """An ACK or NACK of a message, by its headers.
@@ -140,6 +174,8 @@ class Book:
         self.check(number)
         frame = self.frame(command, message)
         taken = self.take(number)
+        if command == "NACK":
+            self.refuse(taken)
         try:
             await self._answering.answer(frame, receipt=receipt, timeout_s=timeout_s)
         except BaseException:

@@ -111,6 +111,7 @@ class Subscription(Generic[T]):
         self._calls = calls
         self._standing: Standing | None = None
         self._ack = ack
+        self._prefetch = prefetch
         self._headers = {**headers, **subscribe_headers(ack, prefetch)}
         self._decode = decode
         self._max_queued = max_queued
@@ -291,7 +292,7 @@ class Subscription(Generic[T]):
     def _open_book(self) -> None:
         assert self._standing is not None
         if self._ack != "auto":
-            self._standing.book = Book(self.destination, self._ack, self._calls)
+            self._standing.book = Book(self.destination, self._ack, self._calls, self._prefetch)
 
     def _lost(self) -> None:
         """The connection is gone: what was not acknowledged comes again."""

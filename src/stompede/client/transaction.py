@@ -125,6 +125,8 @@ class Transaction:
         self._add(frame)
         taken = given.book.take(given.number)
         given.book.promise(taken)
+        if command == "NACK":
+            given.book.refuse(taken)
         self._answers.append(_Answer(given.book, taken))
 
     def _add(self, frame: Outgoing) -> None:

@@ -242,6 +242,9 @@ def _is_true(allowed: Any, guard: Guard) -> bool:
             f"{guard.where}{'' if guard.is_async else ' is no async def and'} returned "
             f"{type(allowed).__name__}; await it there"
         )
+    # Nor must "no", or {"allowed": False}. A guard that forgets to return denies.
+    if not isinstance(allowed, bool | None):
+        raise TypeError(f"{guard.where} returned {type(allowed).__name__}; a guard says True or False")
     return bool(allowed)
 
 

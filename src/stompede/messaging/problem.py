@@ -6,10 +6,11 @@ may branch on them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
+
+from stompede._codes import check_code
 
 ERROR_CODES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -45,9 +46,6 @@ ERROR_CODES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-_is_code: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*").fullmatch
-
-
 class Problem(Exception):  # noqa: N818 - the public name; it is an answer, not a failure
     """An answer that refuses: raise it in a handler, guard or interceptor; return it from ``@app.on_error``.
 
@@ -63,10 +61,7 @@ class Problem(Exception):  # noqa: N818 - the public name; it is an answer, not 
     """
 
     def __init__(self, code: str, detail: str = "") -> None:
-        if not _is_code(code):
-            raise ValueError(
-                f"{code!r} is no code of a Problem; write it in kebab-case, for example room-closed"
-            )
+        check_code(code, "a Problem")
         super().__init__(code, detail)
         self.code = code
         self.detail = detail

@@ -124,6 +124,11 @@ _COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (
     ),
     ("stompede_messages_delivered", "Messages times subscribers.", lambda s: s.hub.delivered),
     (
+        "stompede_messages_unencodable",
+        "Messages that were left out because no frame could be made of them.",
+        lambda s: s.hub.unencodable,
+    ),
+    (
         "stompede_wildcards_resolved",
         "Destinations for which the wildcards that match them had to be found.",
         lambda s: s.hub.wildcards_resolved,

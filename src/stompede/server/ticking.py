@@ -81,5 +81,4 @@ class Ticker:
         if node.presence is not None:
             node.presence.each_second(now)
         oldest = now - node.settings.outbound_age_s
-        for session in [one for one in node.blocked if one.outbox.since < oldest]:
-            session.overflow()
+        node.hub.cut([one.outbox for one in node.blocked if one.outbox.since < oldest])

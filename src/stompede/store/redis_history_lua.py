@@ -57,7 +57,7 @@ local function drop(which)
   call('UNLINK', prefix .. which, string.sub(STREAM, 1, #STREAM - #name) .. which)
   call('ZREM', INDEX, 'd' .. which)
   call('HINCRBY', STATE, class(which), 1)
-  return add_bytes(-(tonumber(bytes) or 0))
+  return add_bytes(0 - (tonumber(bytes) or 0))  -- a minus zero is no integer for Redis
 end
 
 -- The epoch in which this destination would begin now.

@@ -56,9 +56,10 @@ final class Driven
         return ['message', $headers['subscription'], base64_encode($frame->body), $headers['message-id'], $redelivered];
     }
 
-    public function ack(string $handle): array
+    public function ack(string $handle, string $transaction = ''): array
     {
-        return $this->done($this->stomp->ack($this->frames[$handle]));
+        $headers = $transaction === '' ? [] : ['transaction' => $transaction];
+        return $this->done($this->stomp->ack($this->frames[$handle], $headers));
     }
 
     public function nack(string $handle): array

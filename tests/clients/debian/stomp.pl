@@ -68,7 +68,11 @@ my %do = (
         my $body = encode_base64($frame->body, '');
         return ('message', $headers->{subscription}, $body, $headers->{'message-id'}, $headers->{redelivered} // '');
     },
-    ack => sub { $stomp->ack({ frame => $frames{ $_[0] } }); return ('ok') },
+    ack => sub {
+        my ($handle, $transaction) = @_;
+        $stomp->ack({ frame => $frames{$handle}, $transaction ? (transaction => $transaction) : () });
+        return ('ok');
+    },
     nack => sub { return ('unsupported', 'speaks STOMP 1.0, which has no NACK') },
     begin  => sub { command('BEGIN',  $_[0]); return ('ok') },
     commit => sub { command('COMMIT', $_[0]); return ('ok') },

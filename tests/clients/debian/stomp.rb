@@ -82,8 +82,9 @@ class Driven
     ['message', frame.headers['subscription'], body, handle, frame.headers['redelivered'].to_s]
   end
 
-  def ack(handle)
-    @connection.ack(@handles[handle].headers['ack'])
+  def ack(handle, transaction = nil)
+    headers = transaction ? { 'transaction' => transaction } : {}
+    @connection.ack(@handles[handle].headers['ack'], headers)
     ['ok']
   end
 

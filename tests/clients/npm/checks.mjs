@@ -114,7 +114,7 @@ const leftOver = async (talk, connect, mode, act) => {
   for (const body of ['1', '2', '3']) talk.send(destination, body);
   const messages = await inbox.take(3);
   same(texts(messages), ['1', '2', '3'], 'order');
-  await act(messages);
+  await act(messages, first);
   await first.flush();
   await first.close();
   talk.send(destination, 'end');
@@ -176,6 +176,16 @@ const CHECKS = {
     talk.send(destination, 'outside');
     same((await inbox.next()).text, 'outside', 'after ABORT');
     unsubscribe();
+  },
+  async ack_in_transaction(talk, connect) {
+    const left = await leftOver(talk, connect, 'client-individual', async (messages, { session }) => {
+      const [kept, forgotten] = [session.begin(), session.begin()];
+      messages[0].ack(kept.id);
+      messages[1].ack(forgotten.id);
+      kept.commit();
+      forgotten.abort();
+    });
+    same(left, ['2', '3'], 'what was left');
   },
   async heart_beats(talk, connect) {
     const beating = await connect({ heartBeat: BEAT_MS });

@@ -31,7 +31,7 @@ export const classic =
               onMessage({
                 headers: frame.headers,
                 text: frame.body,
-                ack: () => frame.ack(),
+                ack: (transaction) => frame.ack(transaction ? { transaction } : {}),
                 nack: () => frame.nack(),
               }),
             { ...headers },
@@ -40,6 +40,7 @@ export const classic =
         begin: () => {
           const transaction = client.begin(`tx-${randomUUID()}`);
           return {
+            id: transaction.id,
             send: (destination, body) => publish(destination, body, { transaction: transaction.id }),
             commit: () => transaction.commit(),
             abort: () => transaction.abort(),

@@ -49,7 +49,7 @@ export const modern =
                   return message.body;
                 },
                 bytes: message.binaryBody,
-                ack: () => message.ack(),
+                ack: (transaction) => message.ack(transaction ? { transaction } : {}),
                 nack: () => message.nack(),
               }),
             headers,
@@ -58,6 +58,7 @@ export const modern =
         begin: () => {
           const transaction = client.begin(crypto.randomUUID());
           return {
+            id: transaction.id,
             send: (destination, body) => publish(destination, body, { transaction: transaction.id }),
             commit: () => transaction.commit(),
             abort: () => transaction.abort(),

@@ -83,9 +83,9 @@ class StompPy:
     async def subscribe(self, destination: str, put: Callable[[Message], None], ack: str) -> str:
         subscription = str(uuid4())
 
-        def answer(method: Callable[[str], None], frame: Any) -> Callable[[], Awaitable[None]]:
-            async def call() -> None:
-                method(frame.headers["ack"])
+        def answer(method: Callable[..., None], frame: Any) -> Callable[..., Awaitable[None]]:
+            async def call(transaction: str = "") -> None:
+                method(frame.headers["ack"], transaction)
 
             return call
 
@@ -115,16 +115,16 @@ class StompPy:
 class StompPyTransaction:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self._id = connection.begin()
+        self.id: str = connection.begin()
 
     async def send(self, destination: str, body: bytes) -> None:
-        self._connection.send(destination, body, transaction=self._id)
+        self._connection.send(destination, body, transaction=self.id)
 
     async def commit(self) -> None:
-        self._connection.commit(self._id)
+        self._connection.commit(self.id)
 
     async def abort(self) -> None:
-        self._connection.abort(self._id)
+        self._connection.abort(self.id)
 
 
 run("stomp.py", version("stomp.py"), "websocket" if OVER_WEBSOCKET else "tcp", StompPy.connect)

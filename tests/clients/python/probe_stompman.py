@@ -52,7 +52,12 @@ class Stompman:
 
     async def subscribe(self, destination: str, put: Callable[[Message], None], ack: str) -> Any:
         async def take(frame: stompman.AckableMessageFrame) -> None:
-            put(Message(frame.body, cast("dict[str, str]", frame.headers), frame.ack, frame.nack))
+            async def ack(transaction: str = "") -> None:
+                if transaction:
+                    raise Unsupported("its transactions have SEND only")
+                await frame.ack()
+
+            put(Message(frame.body, cast("dict[str, str]", frame.headers), ack, frame.nack))
 
         mode = cast("stompman.AckMode", ack)
         subscription = await self._client.subscribe_with_manual_ack(destination, take, ack=mode)
@@ -84,6 +89,7 @@ class StompmanTransaction:
     def __init__(self, context: Any, transaction: Any) -> None:
         self._context = context
         self._transaction = transaction
+        self.id: str = transaction.id
 
     async def send(self, destination: str, body: bytes) -> None:
         await self._transaction.send(body, destination)

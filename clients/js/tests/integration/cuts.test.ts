@@ -54,6 +54,29 @@ it("a connection cut at random bytes loses no message, repeats none and swaps no
   expect(gaps).toEqual([]);
 });
 
+it("what is acknowledged is worked off, each of it, over a connection cut at random bytes", async () => {
+  const done = new Set<number>();
+  const gaps: Gap[] = [];
+  const work = (message: Message<{ number: number }>): void => {
+    if (message.headers["redelivered"] !== "true" && Math.random() < 0.1) return message.nack();
+    message.ack();
+    done.add(message.body.number);
+  };
+  const headers = { ack: "client-individual", "prefetch-count": "8" };
+  await listener.subscribe("/topic/kept/worked", work, { headers, onGap: (gap) => gaps.push(gap) }).ready;
+  wire.life = () => 1 + Math.floor(Math.random() * 4000);
+  wire.cut();
+  let number = 0;
+  while (number < MESSAGES || wire.cuts < CUTS) {
+    await speaker.send("/topic/kept/worked", { number: number++ });
+    await vi.waitUntil(() => number - done.size < AHEAD, { timeout: 20_000, interval: 1 });
+  }
+  wire.life = () => Infinity;
+  wire.cut();
+  await vi.waitUntil(() => done.size === number, { timeout: 20_000 });
+  expect(gaps).toEqual([]);
+});
+
 it("messages that were published meanwhile come first, and say that nothing is missing", async () => {
   const stream = listener.messages<number>("/topic/kept/meanwhile");
   await stream.ready;

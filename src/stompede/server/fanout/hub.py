@@ -29,6 +29,7 @@ from stompede.messaging.wildcards import Wildcard
 from stompede.server.fanout.cuts import Cuts
 from stompede.server.fanout.outbox import DEFAULT_POLICY, Offer, Outbox
 from stompede.server.fanout.policies import SlowPolicy
+from stompede.server.fanout.salvage import encodable
 from stompede.server.fanout.topics import (
     Cohort,
     CohortKey,
@@ -66,6 +67,7 @@ class HubStatistics(msgspec.Struct, frozen=True):
         ticks: flushes.
         encoded: batches made, one per tick, destination and cohort.
         wildcards_resolved: destinations for which the wildcards that match them had to be found.
+        unencodable: messages that were left out because no frame could be made of them.
     """
 
     topics: int
@@ -76,6 +78,7 @@ class HubStatistics(msgspec.Struct, frozen=True):
     ticks: int
     encoded: int
     wildcards_resolved: int
+    unencodable: int
 
 
 def _write_burst(burst: Burst) -> None:
@@ -124,7 +127,7 @@ class Hub:
         self._published = 0
         self._delivered = 0
         self._ticks = 0
-        self._encoded = 0
+        self._encoded = self._unencodable = 0
 
     def statistics(self) -> HubStatistics:
         """Figures of now and since the start."""
@@ -137,6 +140,7 @@ class Hub:
             self._ticks,
             self._encoded,
             self._wildcards.looked_up,
+            self._unencodable,
         )
 
     def __len__(self) -> int:
@@ -299,12 +303,19 @@ class Hub:
         burst: Burst = []
         for topic in dirty:
             only = topic.only
-            if only is None or only.outbox.blocked or only.outbox.topics > 1:
-                self._write_topic(topic, burst, gathered, overflown)
-                continue
             pending = topic.pending
             topic.pending = []
-            burst.append((only.outbox.write, only.data(pending)))
+            try:
+                if only is None or only.outbox.blocked or only.outbox.topics > 1:
+                    self._write_topic(topic, pending, burst, gathered, overflown)
+                    continue
+                burst.append((only.outbox.write, only.data(pending)))
+            except Exception as error:  # costs the one message, and no other destination
+                whole = encodable(topic, pending, error)
+                self._unencodable += len(pending) - len(whole)
+                if whole:
+                    self._write_topic(topic, whole, burst, gathered, overflown)
+                continue
             self._encoded += 1
             self._delivered += len(pending)
         _write_burst(burst)
@@ -313,11 +324,14 @@ class Hub:
         if overflown:
             self._cuts.add(overflown)
 
+    def cut(self, outboxes: list[Outbox]) -> None:
+        """Gives up what waits for clients that take nothing; their sessions end, a few in a turn of the loop."""
+        self._cuts.add(outboxes)
+
     def _write_topic(
-        self, topic: Topic, burst: Burst, gathered: list[Outbox] | None, overflown: list[Outbox]
-    ) -> None:
-        pending = topic.pending
-        topic.pending = []
+        self, topic: Topic, pending: list[Pending], burst: Burst, gathered: list[Outbox] | None,
+        overflown: list[Outbox],
+    ) -> None:  # fmt: skip
         delivered = 0
         pieces_of: dict[Shape, list[bytes]] = {}
         for cohort in topic.cohorts.values():

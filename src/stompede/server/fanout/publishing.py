@@ -18,7 +18,7 @@ from stompede.messaging.destinations import Kind, Prefixes, check_destination
 from stompede.messaging.message import Message
 from stompede.messaging.patterns import holds_wildcard
 from stompede.messaging.problem import Problem
-from stompede.server.fanout.further_headers import check_headers
+from stompede.server.fanout.further_headers import check_text, checked_headers
 from stompede.server.fanout.publication import Publication
 from stompede.server.fanout.user_channels import user_channel
 from stompede.server.options import OptionsTable
@@ -84,6 +84,7 @@ class Publisher:
         self._put = put
         self._checked: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.get_ident()
         self._threadsafe: deque[tuple[str, Any]] = deque()
         self._threads = threading.Lock()  # so that the bound and its count hold whatever threads there are
         self._published = 0
@@ -104,6 +105,13 @@ class Publisher:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Publications of other threads go to this loop from now on."""
         self._loop = loop
+        self._thread = threading.get_ident()
+
+    @staticmethod
+    def _elsewhere() -> RuntimeError:
+        return RuntimeError(
+            "publish and send_to_... belong to the thread of the node; from another one use publish_threadsafe"
+        )
 
     def publish(
         self,
@@ -117,25 +125,31 @@ class Publisher:
 
         Raises:
             Problem: ``invalid-destination``; ``queue-full``: the queue holds as much as it may.
-            ValueError, TypeError: a header that no message may have; see `check_headers`.
+            ValueError, TypeError: a header that no message may have, or a content type; see `checked_headers`.
             BusError: the bus did not take it.
+            RuntimeError: called on another thread.
         """
-        self.check(destination, headers)
+        if threading.get_ident() != self._thread:
+            raise self._elsewhere()
+        headers = self.check(destination, headers, content_type)
         body, own_type = codecs.encode(value)
         self._published += 1
         return self.publish_message(Message(destination, body, content_type or own_type, headers))
 
-    def check(self, destination: str, headers: Mapping[str, str]) -> None:
-        """Whether `publish` would take such a message.
+    def check(
+        self, destination: str, headers: Mapping[str, str], content_type: str | None
+    ) -> Mapping[str, str]:
+        """Whether `publish` would take such a message; returns headers of its own.
 
         Raises:
             Problem: ``invalid-destination``.
-            ValueError, TypeError: a header that no message may have.
+            ValueError, TypeError: a header that no message may have, or a content type; see `checked_headers`.
         """
         if destination not in self._checked:
             self._check(destination)
-        if headers:
-            check_headers(headers)
+        if content_type is not None:
+            check_text("content_type", content_type)
+        return checked_headers(headers) if headers else headers
 
     def _check(self, destination: str) -> None:
         """Refuses what no message can go to, as for a SEND; good names are remembered, some thousand of them."""
@@ -189,30 +203,35 @@ class Publisher:
 
         Raises:
             Problem: ``invalid-destination``.
-            ValueError, TypeError: a header that no message may have.
+            ValueError, TypeError: a header that no message may have, or a content type.
             BusError: the bus did not take it.
+            RuntimeError: called on another thread.
         """
-        full = self.check_user(kind, destination, headers)
+        if threading.get_ident() != self._thread:
+            raise self._elsewhere()
+        full, headers = self.check_user(kind, destination, headers, content_type)
         body, own_type = codecs.encode(value)
         self._sent_to_users += 1
         publication = Publication(Message(full, body, content_type or own_type, headers), principal)
         return self._bus.publish(user_channel(self._prefixes, kind, principal), publication)
 
-    def check_user(self, kind: Kind, destination: str, headers: Mapping[str, str]) -> str:
-        """Whether `send_to` would take such a message; returns the whole destination.
+    def check_user(
+        self, kind: Kind, destination: str, headers: Mapping[str, str], content_type: str | None
+    ) -> tuple[str, Mapping[str, str]]:
+        """Whether `send_to` would take such a message; returns the whole destination, and headers of its own.
 
         Raises:
             Problem: ``invalid-destination``.
-            ValueError, TypeError: a header that no message may have.
+            ValueError, TypeError: a header that no message may have, or a content type.
         """
         prefix = self._prefixes.session if kind is Kind.SESSION else self._prefixes.user
         full = f"{prefix}{destination}"
         check_destination(full, max_length=self._settings.max_destination_bytes)
         if not destination.startswith("/"):
             raise Problem("invalid-destination", f"{destination!r} does not begin with a slash")
-        if headers:
-            check_headers(headers)
-        return full
+        if content_type is not None:
+            check_text("content_type", content_type)
+        return full, checked_headers(headers) if headers else headers
 
     def publish_threadsafe(self, destination: str, value: Any) -> None:
         """Publishes from another thread. Does not wait; what the bus refuses later is logged.

@@ -10,6 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol, final
 
+import structlog
+
+from stompede._traceback import traceback_of
+
+log = structlog.get_logger("stompede.node")
+
 MAX_WAITING: Final = 64
 """Sessions. When there are so many they are written at once, so that no answer waits for a long turn."""
 MAX_WAITING_BYTES: Final = 64 * 1024
@@ -53,4 +59,7 @@ class Answers:
         if waiting:
             self._waiting = []
             for session in waiting:
-                session.write_answers()
+                try:
+                    session.write_answers()
+                except Exception as error:  # costs the one, not all that answer in this turn
+                    log.error("answers could not be written", exception=traceback_of(error))

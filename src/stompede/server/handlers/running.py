@@ -54,17 +54,19 @@ class HandlerTimeoutError(TimeoutError):
     """A handler took longer than it may.
 
     Attributes:
-        timeout_s: how long it may take.
+        timeout_s: how long it may take; ``None`` where the node stopped, and could wait no longer.
         ended: whether it has ended; one that does not end when it is cancelled was given up.
     """
 
-    def __init__(self, timeout_s: float, *, ended: bool) -> None:
+    def __init__(self, timeout_s: float | None, *, ended: bool) -> None:
         super().__init__(timeout_s, ended)
         self.timeout_s = timeout_s
         self.ended = ended
 
     def __str__(self) -> str:
         stubborn = "" if self.ended else ", nor when it was cancelled"
+        if self.timeout_s is None:
+            return f"the handler did not end before the node had to stop (shutdown_timeout_s){stubborn}"
         return f"the handler did not end within handler_timeout_s={self.timeout_s:g}{stubborn}"
 
 
@@ -96,6 +98,7 @@ class HandlerRunner:
         self._started = 0
         self._waited = 0
         self._timed_out = 0
+        self._stopping = False
         self._given_up = 0
         self._closing = False
         self._spawn()
@@ -214,7 +217,7 @@ class HandlerRunner:
         if carrier.given_up:  # the caller was told long ago
             return
         if carrier.timed_out and isinstance(failure, asyncio.CancelledError):
-            failure = HandlerTimeoutError(self._timeout_s, ended=True)
+            failure = self._too_long(ended=True)
         self._tell(finish, result, failure)
 
     def _tell(self, finish: Finish, result: Any, failure: BaseException | None) -> None:
@@ -248,6 +251,7 @@ class HandlerRunner:
 
     def cancel_all(self) -> None:
         """Cancels all handlers that run, those that were cancelled before, too."""
+        self._stopping = True
         for carrier in self._busy:
             self._cancel(carrier)
 
@@ -259,7 +263,7 @@ class HandlerRunner:
     def _cancel(self, carrier: Carrier) -> None:
         if not carrier.timed_out:
             carrier.timed_out = True
-            self._timed_out += 1
+            self._timed_out += not self._stopping
         carrier.task.cancel()
 
     def _give_up(self, carrier: Carrier) -> None:
@@ -267,9 +271,12 @@ class HandlerRunner:
         del self._busy[carrier]
         self._given_up += 1
         carrier.given_up = True
-        self._tell(carrier.finish, None, HandlerTimeoutError(self._timeout_s, ended=False))
+        self._tell(carrier.finish, None, self._too_long(ended=False))
         carrier.task.cancel()
         self._loop.call_soon(self._refill)
+
+    def _too_long(self, *, ended: bool) -> HandlerTimeoutError:
+        return HandlerTimeoutError(None if self._stopping else self._timeout_s, ended=ended)
 
     def _refill(self) -> None:
         if self._waiting and not self._idle:

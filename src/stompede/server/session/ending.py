@@ -48,6 +48,23 @@ def on_broken(session: Session, code: int, reason: str) -> None:
         session.end(row.value, detail=reason)
 
 
+def on_failure(session: Session, error: BaseException) -> None:
+    """The server failed, not the client nor a handler: the frame may be half done and has no answer. So the session
+    ends, and its client, which is told, comes back.
+    """
+    error_id = session.node.problems.log_failure(session, error, None, "session failed")
+    if session.closed:
+        return
+    row = Disconnects.INTERNAL
+    try:
+        session.error_and_end(
+            row, "the server failed; its log has the details", headers={"error-id": error_id}
+        )
+    except Exception as failure:  # what failed before may stand in the way of its ERROR, too
+        session.node.problems.log_failure(session, failure, None, "session failed")
+        session.end(row.value)
+
+
 def finish(session: Session, why: Disconnect, detail: str) -> None:
     """Clears away what the node has of a session, and says in the log why it ended."""
     session.closed = True

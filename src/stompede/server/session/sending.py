@@ -16,7 +16,7 @@ from stompede.messaging.commands import Answer, SendCommand
 from stompede.messaging.destinations import Kind
 from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
-from stompede.server.fanout.further_headers import check_headers
+from stompede.server.fanout.further_headers import checked_message
 from stompede.server.fanout.publication import Publication
 from stompede.server.handlers.routes import Route
 from stompede.server.queues.temporary import REPLY_TO
@@ -114,8 +114,7 @@ def _addressed(session: Session, route: Route, message: Message) -> Message:
     """What an interceptor may have made of the message is checked; temporary queues of the session get the names that
     others know them by.
     """
-    if message.headers:
-        check_headers(message.headers)
+    message = checked_message(message)
     if route.problem is None and (route.kind is Kind.TEMP or REPLY_TO in message.headers):
         return session.node.temporary.addressed(session, message)
     return message

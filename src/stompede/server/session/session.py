@@ -16,9 +16,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, final
 
-import structlog
-
-from stompede._traceback import traceback_of
 from stompede._types import NO_HEADERS, Principal
 from stompede.messaging.message import Message
 from stompede.messaging.session import StompSession
@@ -53,7 +50,6 @@ if TYPE_CHECKING:
     from stompede.server.node import Node
     from stompede.server.session.beating import Rhythm
 
-log = structlog.get_logger("stompede.session")
 Done = Callable[[Any, BaseException | None], None]
 
 
@@ -146,8 +142,7 @@ class Session(StompSession):
                     left = reading.FRAMES_OF_A_TURN
                     reading.rest(self)
         except (Exception, SystemExit) as error:
-            log.error("session failed", session=self.id, exception=traceback_of(error))
-            self.end(Disconnects.INTERNAL.value)
+            ending.on_failure(self, error)
         finally:
             self._processing = False
             self._left = left
@@ -180,7 +175,10 @@ class Session(StompSession):
 
     def _ended(self, done: Done, result: Any, error: BaseException | None) -> None:
         self.busy -= 1
-        done(result, error)
+        try:
+            done(result, error)
+        except (Exception, SystemExit) as failure:
+            ending.on_failure(self, failure)
         self.go_on()
 
     def go_on(self) -> None:
@@ -253,7 +251,10 @@ class Session(StompSession):
     def handler_done(self, result: Any, error: BaseException | None) -> None:
         """The handler of a SEND, which kept the session busy, is done."""
         self.busy -= 1
-        sending.send_done(self, result, error)
+        try:
+            sending.send_done(self, result, error)
+        except (Exception, SystemExit) as failure:
+            ending.on_failure(self, failure)
         self.go_on()
 
     # Errors.

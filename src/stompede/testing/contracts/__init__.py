@@ -34,6 +34,7 @@ from stompede.testing.contracts.sessions import SessionRegistryContract as Sessi
 from stompede.testing.contracts.sessions import (  # noqa: E402
     SharedSessionRegistryContract as SharedSessionRegistryContract,
 )
+from stompede.testing.contracts.shared_history import SharedHistoryContract as SharedHistoryContract  # noqa: E402
 from stompede.testing.contracts.shared_queues import (  # noqa: E402
     SharedQueueStoreContract as SharedQueueStoreContract,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "RoutingTableContract",
     "SessionRegistryContract",
     "SharedBusContract",
+    "SharedHistoryContract",
     "SharedPresenceTableContract",
     "SharedQueueStoreContract",
     "SharedRoutingTableContract",

@@ -38,7 +38,7 @@ const connect = async ({ heartBeat }) => {
             return message.body;
           },
           bytes: message.binaryBody,
-          ack: () => message.ack(),
+          ack: (transaction) => message.ack(transaction ? { transaction } : {}),
           nack: () => message.nack(),
         }),
       ),
@@ -46,6 +46,7 @@ const connect = async ({ heartBeat }) => {
     begin: () => {
       const transaction = stomp.stompClient.begin(randomUUID());
       return {
+        id: transaction.id,
         send: (destination, body) => publish(destination, body, { transaction: transaction.id }),
         commit: () => transaction.commit(),
         abort: () => transaction.abort(),

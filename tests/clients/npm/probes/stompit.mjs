@@ -35,7 +35,7 @@ const connect = ({ heartBeat }) =>
               headers: message.headers,
               bytes,
               text: bytes.toString(),
-              ack: () => client.ack(message),
+              ack: (transaction) => client.ack(message, transaction ? { transaction } : {}),
               nack: () => client.nack(message),
             });
           }),
@@ -43,6 +43,7 @@ const connect = ({ heartBeat }) =>
         begin: () => {
           const transaction = client.begin();
           return {
+            id: transaction.id,
             send: (destination, body) => publish(transaction, destination, body),
             commit: () => transaction.commit(),
             abort: () => transaction.abort(),
