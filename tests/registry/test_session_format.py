@@ -77,7 +77,14 @@ def test_what_others_write_is_read_as_far_as_it_goes():
         assert decode_session("n_s", value(f"2026_11_21_T_21_40_00_123_{zone}")) == SessionRecord(
             "n", "s", AT, "p", 3
         )
-    for when in ("2026_11_22_T_06_40_00_123_KST", "2026_13_21_T_21_40_00_123_UTC", "", "_UTC", "x_UTC"):
+    for when in (
+        "2026_11_22_T_06_40_00_123_KST",
+        "2026_13_21_T_21_40_00_123_UTC",
+        "",
+        "_UTC",
+        "x_UTC",
+        f"{10**30}_1_1_T_1_1_1_1_UTC",
+    ):
         assert decode_session("n_s", value(when)) == SessionRecord("n", "s", None, "p", 3)
 
 

@@ -8,13 +8,14 @@ cluster the table stands on one shard. With ``{tag}`` for ``{namespace presence}
   the newest last;
 - ``{tag}:guests:<destination>``, a hash: node to number, and ``+`` to their sum;
 - ``{tag}:of:<node>`` and ``{tag}:guestsof:<node>``, sets: what the node has entered, so that it can be taken out;
-- ``{tag}:entries``, a number: how many there are.
+- ``{tag}:entries``, a number: how many there are;
+- ``{tag}:told``, a hash: node to the number of its last update, by which it sees that a server lost its last moment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Final, Literal, final
 
 import msgspec
@@ -83,8 +84,8 @@ local function guests(node, destination, number)
 end
 """
 
-# ARGV: tag, node, most entries, whether it goes on with an update that began within the node's life; then of each
-# change e/l/g, destination, member or number, info.
+# ARGV: tag, node, most entries, whether it goes on with an update that began within the node's life, number of the
+# update; then of each change e/l/g, destination, member or number, info.
 _UPDATE: Final = Script(
     _COMMON
     + """
@@ -120,7 +121,8 @@ local function enter(destination, user, info)
   tell('none', destination, user)
 end
 
-for i = 5, #ARGV, 4 do
+redis.call('HSET', tag .. ':told', node, ARGV[5])
+for i = 6, #ARGV, 4 do
   local what, destination, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if what == 'e' then enter(destination, value, ARGV[i + 3])
   elseif what == 'l' then leave(node, destination, value)
@@ -148,6 +150,7 @@ for _, node in ipairs(redis.call('ZRANGEBYSCORE', nodes, '-inf', now)) do
   left = left - #rooms
   if redis.call('EXISTS', tag .. ':of:' .. node, tag .. ':guestsof:' .. node) == 0 then
     redis.call('ZREM', nodes, node)
+    redis.call('HDEL', tag .. ':told', node)
     changed = true
   end
   if left <= 0 then break end
@@ -156,14 +159,15 @@ return {taken, said}, changed""",
     once=True,
 )
 
-# KEYS: nodes. ARGV: node, life in ms.
+# KEYS: nodes, told. ARGV: node, life in ms, number of the last update that was taken.
 _REFRESH: Final = Script(
     """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
-return {ends and tonumber(ends) > now and 1 or 0}, true""",
+local told = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or 0)
+return {ends and tonumber(ends) > now and told >= tonumber(ARGV[3]) and 1 or 0}, true""",
     once=True,
 )
 
@@ -210,13 +214,18 @@ class RedisPresenceTable:
         self._tag = f"{{{namespace}presence}}"
         self._nodes = f"{self._tag}:nodes"
         self._max_entries = max_entries
+        self._numbers = count(1)
+        self._told: dict[str, int] = {}  # node to the number of its last update that was taken
         self._refused = self._expired = 0
 
     async def refresh(self, node_id: str, *, ttl_s: float, now: float) -> bool:  # noqa: ARG002 - server's clock
         """Begin a node's life, or let it go on; see `PresenceTable`."""
         life_ms = max(round(ttl_s * 1000), 1)
-        alive = await self._redis.run(_REFRESH, (self._nodes,), node_id, life_ms)
-        return bool(alive[0])
+        keys, told = (self._nodes, f"{self._tag}:told"), self._told.get(node_id, 0)
+        alive = bool((await self._redis.run(_REFRESH, keys, node_id, life_ms, told))[0])
+        if not alive:
+            self._told.pop(node_id, None)
+        return alive
 
     async def update(
         self,
@@ -228,7 +237,7 @@ class RedisPresenceTable:
         """Take changes of a node; see `PresenceTable`. Many leave in several scripts."""
         outcomes: list[Outcome] = []
         for first in range(0, max(len(changes), 1), _CHUNK):
-            part = changes[first : first + _CHUNK]
+            part, number = changes[first : first + _CHUNK], next(self._numbers)
             said = await self._redis.run(
                 _UPDATE,
                 (self._nodes,),
@@ -236,10 +245,12 @@ class RedisPresenceTable:
                 node_id,
                 self._max_entries,
                 "1" if first else "0",
+                number,
                 *[arg for change in part for arg in _args(change)],
             )
             if said is None:
                 return None
+            self._told[node_id] = max(number, self._told.get(node_id, 0))
             outcomes += [_with_info(_outcome(one), change) for one, change in zip(said, part, strict=True)]
         self._refused += sum(outcome.what == "full" for outcome in outcomes)
         return outcomes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from calendar import timegm
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -55,12 +55,13 @@ def connect_datetime(unix_s: float) -> str:
 
 
 def _connected_at(text: str) -> float | None:
-    seconds, _, rest = text.rpartition("_")[0].rpartition("_")
     try:
-        if text.rpartition("_")[2] not in {"UTC", "GMT", "Z"}:
+        year, month, day, _, hour, minute, second, ms, zone = text.split("_")
+        if zone not in {"UTC", "GMT", "Z"}:
             return None
-        return timegm(time.strptime(seconds, "%Y_%m_%d_T_%H_%M_%S")) + int(rest) / 1000
-    except ValueError:
+        date = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+        return date.timestamp() + int(ms) / 1000
+    except (ValueError, OverflowError):
         return None
 
 
