@@ -42,6 +42,7 @@ _MAYBE_LATER: Final = (
 )  # fmt: skip
 _LET_IN_NEVER: Final = (RedisAuthenticationError, RedisAuthorizationError)
 _PAUSE_S: Final = (0.02, 0.5)  # first and longest one between attempts
+_CANCEL_AGAIN_S: Final = 0.1
 _MOST_STEPS: Final = 256  # of a turn, so that the server serves others between two of them
 _MOST_BYTES: Final = 1024 * 1024  # of the messages of a turn, unless it is a single one
 _MOST_WAITING_BYTES: Final = 64 * 1024 * 1024  # of the messages that wait for their turn
@@ -302,8 +303,10 @@ class Turns:
     async def _patiently(self, turn: Sequence[bytes]) -> list[Any]:
         last: Exception | None = None
         pause, longest = _PAUSE_S
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._patience_s
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout_at(until):
                 while True:
                     try:
                         return await self._send(turn)
@@ -311,6 +314,8 @@ class Turns:
                         raise BusError(f"{self._where} does not let us in: {error}") from error
                     except _MAYBE_LATER as error:
                         last = error
+                    if clock() >= until:  # the cancelling may have been lost, see `end`
+                        raise TimeoutError
                     await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads nodes
                     pause = min(pause * 2, longest)
         except TimeoutError:
@@ -343,11 +348,22 @@ class Turns:
     async def _stop(self) -> None:
         self.open = False
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end(self._task)
         self._fail("the queues are closed")
         self._steps.clear()
 
     async def abort(self) -> None:
         """Ends without a word."""
         await self._stop()
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancels tasks that talk to Redis, and waits for their end.
+
+    Asking once is not enough: the client sends by ``asyncio.wait_for``, which before Python 3.12 forgets that it was
+    cancelled when what it waited for is done in the same moment.
+    """
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)

@@ -10,12 +10,14 @@ from typing import Any, Final, Generic, TypeVar, final
 
 import structlog
 from redis.asyncio import RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from stompede.errors import BusError, ConfigurationError
 from stompede.redis.address import RedisAddress
 from stompede.store.queues import Entry, Length, QueueStoreStatistics, Refusal, Refused, Taken
-from stompede.store.redis_queue_turns import Bounds, Turns
+from stompede.store.redis_queue_turns import Bounds, Turns, end
 
 T = TypeVar("T")
 log = structlog.get_logger("stompede.queues.redis")
@@ -82,6 +84,7 @@ class RedisQueues(Generic[T]):
         self._encode = encode
         self._decode = decode
         self._client = address.client()
+        self._client.set_retry(Retry(NoBackoff(), 0))  # who retries here knows what must not be done twice
         self._key = f"{{{namespace}}}"
         self._wake_key = f"{self._key}:wake:{node}"
         bounds = Bounds(max_queues, max_bytes, dead_after_s)
@@ -281,10 +284,7 @@ class RedisQueues(Generic[T]):
 
     async def _end_tasks(self) -> None:
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end(*tasks)
 
     # Who is told that messages wait.
 
