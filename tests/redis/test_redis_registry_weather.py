@@ -171,6 +171,7 @@ async def test_a_server_that_is_full_takes_nobody_new_but_a_node_lives_on_and_wh
             with pytest.raises(BusError, match=r"is full: .*maxmemory"):
                 await call()
         assert await tables.sessions.refresh(NODE, ttl_s=60, batch=2, now=0) is True
+        assert await tables.presence.refresh("a", ttl_s=60, now=0) is True
         assert await tables.routes.leave("rider:1", now=0) is True
         left = await tables.presence.update("a", [Leave(KITCHEN, "cook")], now=0)
         assert left is not None

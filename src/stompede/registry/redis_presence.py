@@ -121,13 +121,14 @@ local function enter(destination, user, info)
   tell('none', destination, user)
 end
 
-redis.call('HSET', tag .. ':told', node, ARGV[5])
 for i = 6, #ARGV, 4 do
   local what, destination, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if what == 'e' then enter(destination, value, ARGV[i + 3])
   elseif what == 'l' then leave(node, destination, value)
   else guests(node, destination, tonumber(value)) end
 end
+redis.call('PERSIST', nodes)  -- see `_REFRESH`
+redis.call('HSET', tag .. ':told', node, ARGV[5])
 return said, changed""",
     once=True,
 )
@@ -159,12 +160,14 @@ return {taken, said}, changed""",
     once=True,
 )
 
-# KEYS: nodes, told. ARGV: node, life in ms, number of the last update that was taken.
+# KEYS: nodes, told. ARGV: node, life in ms, number of the last update that was taken. A server whose memory is full
+# refuses ZADD as the first thing that a script writes, and not after PERSIST, which changes nothing: a life goes on.
 _REFRESH: Final = Script(
     """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
+redis.call('PERSIST', KEYS[1])
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 local told = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or 0)
 return {ends and tonumber(ends) > now and told >= tonumber(ARGV[3]) and 1 or 0}, true""",
