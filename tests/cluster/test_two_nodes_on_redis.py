@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 from redis import Redis
 from redisserving import RedisServer, running_redis
 from serving import until
-from stompede import ConfigurationError, Stompede, testing
+from stompede import ConfigurationError, History, Stompede, testing
 from stompede.server.settings import Settings
 
 SECRET = "a-secret-for-tests-that-is-long-enough"
@@ -168,3 +169,79 @@ def test_a_url_that_is_none_is_refused_with_what_would_be_right(url: str, reason
     with pytest.raises(ConfigurationError, match=reason) as refused:
         Stompede(settings=Settings(bus=url, jwt_secret=SECRET))
     assert "s3cret" not in str(refused.value)
+
+
+async def test_history_has_one_count_on_all_nodes_and_a_client_recovers_on_another(make: Make) -> None:
+    a, b = make(), make()
+    for app in (a, b):
+        app.destination("/topic/log/{name}", history=History(count=100))
+    async with testing.connect(a) as here, testing.connect(b) as there:
+        async with here.subscribe("/topic/log/x", int) as log:
+            for number in range(10):
+                await (here if number % 2 else there).send("/topic/log/x", number)
+            came = [await log.next() for _ in range(10)]
+            assert sorted(message.body for message in came) == list(range(10))
+            position = came[4].headers["message-id"]
+        async with there.subscribe("/topic/log/x", int, headers={"recover-from": position}) as log:
+            again = [await log.next() for _ in range(5)]
+            assert [m.headers["message-id"] for m in again] == [m.headers["message-id"] for m in came[5:]]
+            assert [m.body for m in again] == [m.body for m in came[5:]]
+
+
+async def test_a_queue_is_one_queue_for_the_consumers_of_all_nodes(make: Make) -> None:
+    a, b = make(), make()
+    async with testing.connect(a) as here, testing.connect(b) as there:
+        async with (
+            here.subscribe("/queue/jobs", int) as jobs_here,
+            there.subscribe("/queue/jobs", int) as jobs_there,
+        ):
+            for number in range(20):
+                await a.publish("/queue/jobs", number)
+            done: list[int] = []
+
+            async def work(jobs: Any) -> None:
+                async for job in jobs:
+                    done.append(job.body)  # noqa: PERF401 - it never ends
+
+            workers = [asyncio.ensure_future(work(jobs)) for jobs in (jobs_here, jobs_there)]
+            await until(lambda: len(done) == 20)
+            for worker in workers:
+                worker.cancel()
+            assert sorted(done) == list(range(20))
+
+
+async def test_routes_and_presence_are_those_of_all_nodes(make: Make) -> None:
+    a, b = make(), make()
+    for app in (a, b):
+        app.destination("/topic/rooms/{room}", presence=True)
+    async with testing.connect(a, member="ann") as ann, testing.connect(b, member="bob") as bob:
+        async with ann.subscribe("/topic/rooms/7", str), bob.subscribe("/topic/rooms/7", str):
+            await until_true(lambda: _count_is(a, 2))
+            assert await b.presence_count("/topic/rooms/7") == 2
+            await a.routing.put("rider:17", "ws://a/stomp")
+            assert await b.routing.get("rider:17") == "ws://a/stomp"
+
+
+async def _count_is(app: Stompede, count: int) -> bool:
+    return await app.presence_count("/topic/rooms/7") == count
+
+
+async def until_true(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(20):
+        while not await condition():  # noqa: ASYNC110 - another server knows it
+            await asyncio.sleep(0.02)
+
+
+async def test_the_registry_knows_the_sessions_of_all_nodes(make: Make) -> None:
+    a, b = make(), make()
+    async with testing.connect(a, member="17"), testing.connect(b, member="17"), testing.connect(b):
+        registry = a.node.backends.registry
+
+        async def all_there() -> bool:
+            return await registry.count(now=0) == 3
+
+        await until_true(all_there)
+        assert {node.id for node in await registry.nodes(now=0)} == {a.node.id, b.node.id}
+        records = await registry.sessions_of("17", now=0)
+        assert {record.node_id for record in records} == {a.node.id, b.node.id}
+        assert {record.member for record in records} == {17}

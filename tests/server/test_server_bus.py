@@ -75,7 +75,7 @@ class RemoteBus:
 @pytest.fixture
 async def bus(monkeypatch: pytest.MonkeyPatch) -> RemoteBus:
     bus = RemoteBus()
-    monkeypatch.setattr(backends, "_bus", lambda settings, prefixes: (bus, False))
+    monkeypatch.setattr(backends, "_bus", lambda settings, places, prefixes: bus)
     return bus
 
 

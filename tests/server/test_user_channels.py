@@ -20,7 +20,7 @@ from own_bus import Exchange, ExchangeBus
 @pytest.fixture
 async def two_nodes(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> tuple[Served, Served]:
     exchange: Exchange[Any] = Exchange()
-    monkeypatch.setattr(backends, "_bus", lambda settings, prefixes: (ExchangeBus(exchange), False))
+    monkeypatch.setattr(backends, "_bus", lambda settings, places, prefixes: ExchangeBus(exchange))
     return await serve(), await serve()
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, final
 import structlog
 from fastapi import FastAPI
 
-from stompede._app.backends import backends_of
+from stompede._app.backends import Places, backends_of, routes_of
 from stompede._app.endpoints import compressing_of, endpoints_of
 from stompede._app.foreign import stopping_with_server
 from stompede._app.http import install_routes
@@ -27,7 +27,7 @@ from stompede.messaging.destinations import Kind
 from stompede.messaging.guards import Operation
 from stompede.registry import ClockedRoutes, MemoryRoutingTable
 from stompede.server.handlers.pool import Pool
-from stompede.server.node import Node
+from stompede.server.node import Node, new_node_id
 from stompede.server.presence.events import Present
 from stompede.server.session import connected
 from stompede.server.session.connected import SessionReport
@@ -76,7 +76,7 @@ class Stompede(Registrations):
                 f"trusted_proxies: {error}; give addresses or networks like 10.0.0.0/8"
             ) from None
         super().__init__(fastapi or FastAPI(title=title, version=version), own, title, version)
-        backends_of(own, self.prefixes)  # what cannot be is refused now, not when it starts
+        self._places = Places(own)
         answer_refusals(self.fastapi)
         self._endpoints = endpoints_of(own, self, self._rules)
         self._compressing = compressing_of(own)
@@ -272,13 +272,14 @@ class Stompede(Registrations):
         settings = self.settings
         async with self.fastapi.router.lifespan_context(self.fastapi) as state:
             self._pool = Pool(settings.pool_threads, settings.pool_queue)
+            backends = backends_of(settings, self._places, self.prefixes, new_node_id(time.time()))
             node = Node(
-                settings, self._program, prefixes=self.prefixes, backends=backends_of(settings, self.prefixes),
-                verifier=verifier_from(settings), pool=self._pool,
+                settings, self._program, prefixes=self.prefixes, backends=backends,
+                verifier=verifier_from(settings), pool=self._pool, url=lambda: self.public_url,
                 transports_tick=self._endpoints.tick,
             )  # fmt: skip
             try:
-                async with node.running():
+                async with routes_of(settings, self._places, self._routing), node.running():
                     self._node = node
                     try:
                         yield state

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stompede.bus import Bus
 from stompede.messaging.message import Message
-from stompede.registry import PresenceTable, RoutingTable
+from stompede.registry import PresenceTable, SessionRegistry
 from stompede.server.fanout.publication import Publication
 from stompede.store import HistoryStore, QueueStore
 
@@ -17,17 +17,19 @@ class Backends:
     bus and the stores.
 
     Attributes:
+        node_id: id of the node, new at every start.
         bus: brings publications to all nodes.
         history: keeps what destinations carried.
         queues: keeps what waits for consumers.
         presence: where all nodes say who is on which destination.
-        routes: which node serves a key.
+        registry: which nodes there are, and which sessions they serve.
         shared: whether other nodes are there.
     """
 
+    node_id: str
     bus: Bus[Publication]
     history: HistoryStore[Message]
     queues: QueueStore[Message]
     presence: PresenceTable
-    routes: RoutingTable
+    registry: SessionRegistry
     shared: bool = False

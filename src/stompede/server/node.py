@@ -12,6 +12,7 @@ import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
+from importlib import metadata
 from typing import Any, final
 
 import structlog
@@ -26,6 +27,7 @@ from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
+from stompede.registry import NodeInfo, SessionReporter
 from stompede.server import stopping
 from stompede.server.admission import Admission
 from stompede.server.backends import Backends
@@ -65,6 +67,11 @@ from stompede.wire import stomp
 log = structlog.get_logger("stompede.node")
 
 
+def new_node_id(unix_now: float) -> str:
+    """An id that no node ever had: ``{start in ms}/{uuid4}``."""
+    return f"{int(unix_now * 1000)}/{uuid.uuid4()}"
+
+
 @final
 class Node:
     """See the module. Use `running` to start and stop it; everything else happens on the loop that it was
@@ -77,6 +84,7 @@ class Node:
         backends: what the node shares with others.
         verifier: proves tokens.
         pool: threads for blocking work.
+        url: WebSocket URL at which clients connect, once it is known.
         transports_tick: does what is due in transports; called four times a second.
         clock: seconds that never go back.
         unix_clock: seconds of the Unix epoch.
@@ -93,6 +101,7 @@ class Node:
         backends: Backends,
         verifier: TokenVerifier,
         pool: Pool,
+        url: Callable[[], str] = lambda: "",
         transports_tick: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
@@ -105,7 +114,8 @@ class Node:
         self.pool = pool
         self.now = clock
         self.unix_now = unix_clock
-        self.id = f"{int(unix_clock() * 1000)}/{uuid.uuid4()}"
+        self.url = url
+        self.id = backends.node_id
         self.server_name = "stompede"
         self.encode = codecs.encode
         self.interceptors = program.interceptors
@@ -194,10 +204,15 @@ class Node:
         self.deadlines = Deadlines()
         self.heart_beats = HeartBeats(self)
         self.bytes_in = self.bytes_out = self.heart_beats_out = self.readers_paused = 0
-        attendance = self.attendance = Sessions(teller)
+        attendance = self.attendance = Sessions(teller, self.unix_now)
         self.delivery = Delivery(
             self.prefixes, self.bus, self.hub, self.histories, attendance, teller, self.settings.max_topics
         )
+        if self.backends.shared:
+            attendance.reporter = SessionReporter(
+                self.backends.registry, info=self.describe, sessions=attendance.entries, spawn=self.spawn,
+                unix_now=self.unix_now, ttl_s=self.settings.registry_ttl_s,
+            )  # fmt: skip
         self.recoverer = Recoverer(self, self.delivery, self.histories)
         self.admission = Admission(self)
         self.runner: HandlerRunner
@@ -232,6 +247,8 @@ class Node:
                     await self.bus.aclose()
                     await self.queues.aclose()
                     await self.histories.store.aclose()
+                    await self.backends.registry.aclose()
+                    await self.backends.presence.aclose()
                     await self.verifier.aclose()
                     log.info("node stopped", node=self.id)
         except BaseExceptionGroup as group_of_one:
@@ -253,6 +270,8 @@ class Node:
         if self.presence is not None:
             await self.presence.start()
         self.accepting = True
+        if self.attendance.reporter is not None:
+            await self.attendance.reporter.start()
         log.info("node started", node=self.id)
 
     @property
@@ -337,6 +356,20 @@ class Node:
             )
             if waits is not None:
                 await waits
+
+    def describe(self) -> NodeInfo:
+        """What other nodes and the gateway know of this one."""
+        return NodeInfo(
+            id=self.id,
+            url=self.url(),
+            version=metadata.version("stompede"),
+            region=self.settings.region,
+            sessions=len(self.sessions),
+            cpu=self.ticker.cpu,
+            draining=not self.accepting,
+            ready=self.ready,
+            place=self.settings.place,
+        )
 
     def statistics(self) -> NodeStatistics:
         """Figures of now and since the start, of the node and its parts."""

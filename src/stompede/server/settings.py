@@ -119,6 +119,24 @@ class Settings(BaseSettings):
         description="How messages travel between nodes: `redis://`, `redis+sentinel://` or `kafka://` with a host; "
         "`rediss` and `kafka+tls` connect by TLS. One process needs `memory://`.",
     )
+    history: str | None = Field(
+        None, description="Redis that keeps histories and queues; by default that of the bus, if it is one."
+    )
+    registry: str | None = Field(
+        None,
+        description="Redis that knows the nodes, their sessions and who is present; by default that of the bus.",
+    )
+    routes: str | None = Field(None, description="Redis of the routing table; by default that of `registry`.")
+    registry_ttl_s: Seconds = Field(
+        20, description="A node that has said nothing for so many seconds is gone, and its sessions with it."
+    )
+    region: str = Field(
+        "", max_length=64, description="Where the node stands, by a name of yours; for the gateway."
+    )
+    place: tuple[float, float] | None = Field(
+        None,
+        description="Latitude and longitude of the node, in degrees, for `near` of the gateway: `60.17,24.94`.",
+    )
     namespace: str = Field(
         "stompede",
         min_length=1,

@@ -7,12 +7,17 @@ import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import structlog
+
+from stompede.errors import BusError
 from stompede.server.session import reading
 from stompede.server.session.disconnects import Disconnects
 
 if TYPE_CHECKING:
     from stompede.server.node import Node
     from stompede.server.session.session import Session
+
+log = structlog.get_logger("stompede.node")
 
 
 async def stop(node: Node) -> None:
@@ -22,6 +27,8 @@ async def stop(node: Node) -> None:
     if not node.accepting and not node.ticker.ticking:
         return
     node.accepting = False
+    if node.attendance.reporter is not None:
+        node.attendance.reporter.refresh_soon()
     for session in list(node.transports):  # those that have not sent CONNECT, too
         reading.stop(session)
     await _end_work(node)
@@ -35,6 +42,11 @@ async def stop(node: Node) -> None:
         node.runner.give_up_all()
         await asyncio.sleep(0)  # what is told of it, and logged
     node.ticker.stop()
+    if node.attendance.reporter is not None:
+        try:
+            await node.attendance.reporter.stop()
+        except BusError as error:
+            log.warning("the registry did not take the end of this node", error=str(error))
     if node.presence is not None:
         await node.presence.stop()
 

@@ -81,6 +81,20 @@ def load(data: bytes) -> Publication:
     return Publication(message, envelope.principal_name, envelope.id)
 
 
+def dump_message(message: Message) -> bytes:
+    """The bytes of a message for everybody, without a position."""
+    return dump(Publication(message))
+
+
+def load_message(data: bytes) -> Message:
+    """The message that bytes are.
+
+    Raises:
+        ValueError: they are none.
+    """
+    return load(data).message
+
+
 def _as_text(body: bytes) -> tuple[str, str | None]:
     try:
         return body.decode(), None
