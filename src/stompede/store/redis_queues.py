@@ -289,8 +289,12 @@ class RedisQueues(Generic[T]):
     # Who is told that messages wait.
 
     def _tell(self, queue: str) -> None:
-        if self._waiting is not None and queue in self._watched:
+        if self._waiting is None:
+            return
+        if queue in self._watched:
             self._waiting(queue)
+        else:
+            self._turns.post(["unwatch", queue])  # that may have been lost
 
     def _watch_all(self) -> None:
         """The server has forgotten what this node watches."""

@@ -24,6 +24,7 @@
 -- that comes after a later one is ignored. What was taken for a turn whose answer the node never got goes back.
 
 local P, BACK, PORTION = KEYS[1], '-', 100
+local HANDFUL, HANDFUL_BYTES = 32, 1024 * 1024  -- how much is taken in one step before the bytes are looked at
 local call = redis.call
 local turn = cmsgpack.unpack(ARGV[1])
 local node, number, learnt = turn[1], turn[2], turn[3]
@@ -142,11 +143,15 @@ local function take_portion(q, most, out)
 end
 
 local function take(q, most, out)
-  local before = #out
+  local before, bytes = #out, q.tb
   most = math.min(most, q.n - q.t)
   while most > 0 do
-    take_portion(q, math.min(most, PORTION), out)
-    most = most - PORTION
+    take_portion(q, math.min(most, HANDFUL), out)
+    most = most - HANDFUL
+    if most > 0 and q.tb - bytes > HANDFUL_BYTES then
+      wakes[q.name] = true  -- the node comes for the rest
+      break
+    end
   end
   hold(q, node, #out - before)
 end

@@ -109,6 +109,18 @@ class SharedQueueStoreContract(QueueStoreContract):
             await known(first.give_back(JOBS, [one.id], delivered=True))
             await self._told(told)
 
+    async def test_a_node_is_told_of_many_queues_at_once(self) -> None:
+        told: list[str] = []
+        names = [f"/queue/{number}" for number in range(50)]
+        async with self.store() as first, self.another(first, told) as second:
+            for name in names:
+                await known(second.watch(name))
+            entries = [entry for name in names for entry in self.entries([1], name)]
+            assert await known(first.append(entries, now=self.now)) is None
+            async with asyncio.timeout(self.patience_s):
+                while not set(names) <= set(told):  # noqa: ASYNC110 - `waiting` of another node
+                    await asyncio.sleep(0.005)
+
     async def test_every_node_that_watches_is_told(self) -> None:
         told: list[list[str]] = [[], [], []]
         async with self.store() as first, contextlib.AsyncExitStack() as stack:
