@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -50,8 +51,13 @@ def decode_session(key: str, value: bytes) -> SessionRecord | None:
 
 def connect_datetime(unix_s: float) -> str:
     """A time as Java's ``DateTimeFormatter`` writes it in UTC by ``yyyy_MM_dd_'T'_HH_mm_ss_SSS_z``."""
-    ms = round(unix_s * 1000)
-    return f"{time.strftime('%Y_%m_%d_T_%H_%M_%S', time.gmtime(ms // 1000))}_{ms % 1000:03d}_UTC"
+    seconds, ms = divmod(round(unix_s * 1000), 1000)
+    return f"{_second(seconds)}_{ms:03d}_UTC"
+
+
+@functools.lru_cache(maxsize=256)  # sessions come many in a second
+def _second(unix_s: int) -> str:
+    return time.strftime("%Y_%m_%d_T_%H_%M_%S", time.gmtime(unix_s))
 
 
 def _connected_at(text: str) -> float | None:
