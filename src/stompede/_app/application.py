@@ -276,6 +276,7 @@ class Stompede(Registrations):
             node = Node(
                 settings, self._program, prefixes=self.prefixes, backends=backends,
                 verifier=verifier_from(settings), pool=self._pool, url=lambda: self.public_url,
+                routed=self._routing.get,
                 transports_tick=self._endpoints.tick,
             )  # fmt: skip
             try:

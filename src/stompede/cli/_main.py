@@ -11,6 +11,7 @@ import typer
 from stompede.cli._bench import bench
 from stompede.cli._catalogue import catalogue
 from stompede.cli._demo import demo
+from stompede.cli._nodes import nodes
 from stompede.cli._publish import publish
 from stompede.cli._serve import serve
 from stompede.cli._sessions import sessions
@@ -35,6 +36,7 @@ app.command()(token)
 app.command()(catalogue)
 app.command()(settings)
 app.add_typer(sessions)
+app.command()(nodes)
 app.command()(publish)
 
 

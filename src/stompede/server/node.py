@@ -11,7 +11,7 @@ import contextlib
 import secrets
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from importlib import metadata
 from typing import Any, final
 
@@ -38,6 +38,7 @@ from stompede.server.fanout.outbox import OutboxCounters
 from stompede.server.fanout.probing import Probe
 from stompede.server.fanout.publication import Publication
 from stompede.server.fanout.publishing import Publisher
+from stompede.server.gateway import Gateway
 from stompede.server.handlers.answers import Answers
 from stompede.server.handlers.pool import Pool
 from stompede.server.handlers.routes import Routes
@@ -85,6 +86,7 @@ class Node:
         verifier: proves tokens.
         pool: threads for blocking work.
         url: WebSocket URL at which clients connect, once it is known.
+        routed: the URL that the routing table has for a key.
         transports_tick: does what is due in transports; called four times a second.
         clock: seconds that never go back.
         unix_clock: seconds of the Unix epoch.
@@ -102,6 +104,7 @@ class Node:
         verifier: TokenVerifier,
         pool: Pool,
         url: Callable[[], str] = lambda: "",
+        routed: Callable[[str], Awaitable[str | None]] | None = None,
         transports_tick: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
@@ -147,6 +150,13 @@ class Node:
         if any(options.presence for _, options in program.destinations):
             self.presence = Presence(self, backends.presence, program.presence_info)
         self.ticker = Ticker(self, transports_tick)
+        self.gateway = Gateway(
+            backends.registry if backends.shared else None,
+            self.describe,
+            routed or _nowhere,
+            clock,
+            unix_clock,
+        )
 
     def _furnish_fan_out(self) -> None:
         """What goes out to sessions, and what is kept of it."""
@@ -379,6 +389,10 @@ class Node:
     def ready(self) -> bool:
         """Whether new clients should come here."""
         return self.accepting and not (self.probe is not None and self.probe.deaf)
+
+
+async def _nowhere(_: str) -> str | None:
+    return None
 
 
 def _wire_limits(settings: Settings) -> stomp.Limits:
