@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -196,3 +196,105 @@ def running_cluster(*options: str) -> Iterator[RedisCluster]:
             yield cluster
         finally:
             cluster.kill()
+
+
+class RedisSentinels:
+    """A master, a replica, and three Sentinels, of the test's own.
+
+    Args:
+        folder: for their files.
+
+    Attributes:
+        servers: the first master and the first replica.
+        url: for `RedisAddress`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = [free_port() for _ in range(3)]
+        self._sentinels: list[subprocess.Popen[bytes]] = []
+        self.servers = [self._server("master"), self._server("replica")]
+        self.url = f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in self._ports)}?master=main"
+
+    def _server(self, name: str) -> RedisServer:
+        (self._folder / name).mkdir()
+        return RedisServer(self._folder / name, free_port(), "--repl-diskless-sync-delay", "0")
+
+    def start(self) -> None:
+        """Starts all, and waits until every Sentinel knows the others and the replica."""
+        master, replica = self.servers
+        for server in self.servers:
+            server.start()
+        with _commands(replica) as client:
+            client.replicaof("127.0.0.1", str(master.port))
+        _until(lambda: self._follows(replica), "the replica does not follow")
+        for port in self._ports:
+            self._sentinels.append(self._sentinel(port, master.port))
+        _until(lambda: all(map(self._is_ready, self._ports)), "the Sentinels do not find each other")
+
+    def _sentinel(self, port: int, master: int) -> subprocess.Popen[bytes]:
+        file = self._folder / f"sentinel-{port}.conf"  # a Sentinel rewrites it
+        file.write_text(
+            f"port {port}\nbind 127.0.0.1\ndir {self._folder}\nsentinel monitor main 127.0.0.1 {master} 2\n"
+            "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
+            "sentinel parallel-syncs main 1\n"
+        )
+        with (self._folder / f"sentinel-{port}.log").open("ab") as log:
+            command = ["redis-server", str(file), "--sentinel"]
+            return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    @staticmethod
+    def _follows(replica: RedisServer) -> bool:
+        with _commands(replica) as client:
+            return bool(client.info("replication").get("master_link_status") == "up")
+
+    @staticmethod
+    def _is_ready(port: int) -> bool:
+        client = redis.Redis(port=port)
+        try:
+            known = client.sentinel_master("main")
+            return bool(known["num-other-sentinels"] == 2 and known["num-slaves"] == 1)
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
+
+    @property
+    def master(self) -> RedisServer:
+        """The server that Sentinels name now."""
+        client = redis.Redis(port=self._ports[0])
+        try:
+            port = client.sentinel_get_master_addr_by_name("main")[1]
+        finally:
+            client.close()
+        return next(server for server in self.servers if server.port == port)
+
+    def kill(self) -> None:
+        """Kills all."""
+        for sentinel in self._sentinels:
+            sentinel.kill()
+            sentinel.wait()
+        for server in self.servers:
+            if hasattr(server, "process"):
+                server.kill()
+
+
+def _until(holds: Callable[[], bool], said: str) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end, said
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def running_sentinels() -> Iterator[RedisSentinels]:
+    """A master with a replica under three Sentinels; skips where Redis is not installed."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("needs redis-server: `make services`, or apt-get install redis-server")
+    with tempfile.TemporaryDirectory(prefix="stompede-redis-") as folder:
+        servers = RedisSentinels(Path(folder))
+        try:
+            servers.start()
+            yield servers
+        finally:
+            servers.kill()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from redisserving import RedisServer, running_cluster, running_redis
+from redisserving import RedisServer, running_cluster, running_redis, running_sentinels
 from stompede.errors import BusError
 from stompede.redis import RedisAddress
 from stompede.registry import Enter, Leave, NodeInfo, SessionEntry
@@ -210,6 +210,24 @@ async def test_everything_works_in_a_cluster_and_again_when_a_master_was_killed(
         try:
             await works(tables)
             cluster.master_of("{stompede:presence}:nodes").kill()
+            await works(tables)
+        finally:
+            await tables.aclose()
+
+
+async def test_everything_goes_on_when_sentinels_name_another_master() -> None:
+    with running_sentinels() as servers:
+        tables = Tables(servers.url, timeout_s=PATIENCE_S)
+        try:
+            await works(tables)
+            assert await tables.routes.enter_if("rider:2", None, A, ttl_s=60, now=0) is True
+            lost = servers.master
+            lost.kill()
+            assert await tables.routes.enter_if("rider:3", None, A, ttl_s=60, now=0) is True
+            assert servers.master is not lost
+            assert await tables.routes.get("rider:2", now=0) == A
+            assert await tables.presence.refresh("a", ttl_s=60, now=0) is True
+            assert await tables.sessions.refresh(NODE, ttl_s=60, batch=1, now=0) is True
             await works(tables)
         finally:
             await tables.aclose()

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 import msgspec
 from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
@@ -38,6 +39,16 @@ _SCHEMES: Final = {
     "redis+cluster": (Kind.CLUSTER, False),
     "rediss+cluster": (Kind.CLUSTER, True),
 }
+
+
+class _OfSentinels(Redis):
+    """The client of a master, which closes its connections to the Sentinels, too."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await super().aclose(close_connection_pool)
+        pool = cast(SentinelConnectionPool, self.connection_pool)
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 class RedisAddress(msgspec.Struct, frozen=True):
@@ -133,7 +144,7 @@ class RedisAddress(msgspec.Struct, frozen=True):
             return RedisCluster(startup_nodes=nodes, ssl=self.tls, **common)
         again = {"retry": retry, "retry_on_error": _LOST, "db": self.database, "ssl": self.tls, **common}
         if self.kind is Kind.SENTINEL:
-            return cast(Redis, self.sentinel().master_for(self.master, **again))
+            return cast(Redis, self.sentinel().master_for(self.master, redis_class=_OfSentinels, **again))
         host, port = self.hosts[0]
         return Redis(host=host, port=port, **again)
 
