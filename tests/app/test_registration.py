@@ -1,11 +1,15 @@
 """What may be registered, and what is refused with a sentence instead of doing nothing."""
 
 import socket
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
+from msgspec import Struct
+from pydantic import BaseModel
 
 from serving import make_app
 from stompede import (
@@ -162,7 +166,53 @@ WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
 }
 
 
+class Model(BaseModel):
+    name: str
+
+
+class Stranger: ...
+
+
+class Holder(Struct):
+    stranger: Stranger
+
+
+@dataclass
+class Data:
+    holders: list[Holder]
+
+
+class Typed(TypedDict):
+    stranger: Stranger
+
+
+STRANGE = (list[Stranger], dict[str, Stranger], Holder, Data, Typed, Stranger | None, int | list[Holder])
+FAMILIAR = (
+    Any, object, list[Any], dict[int, str], set[int], Iterable[int], OrderedDict[str, int], Sequence[Model],
+    bytes | None, list[Model], tuple[int, ...], Hashable,
+)  # fmt: skip
+
+
 def returns_nothing_of_json() -> socket.socket: ...
+
+
+@pytest.mark.parametrize("result", STRANGE)
+def test_a_result_that_holds_what_no_json_can_be_made_of_is_refused_however_deep_it_is(result: Any) -> None:
+    def ask() -> None: ...
+
+    ask.__annotations__["return"] = result
+    app = make_app()
+    for register in (app.message("/a"), app.subscribe("/a")):
+        with pytest.raises(ConfigurationError, match=r"returns .*Stranger.*, of which no JSON can be made"):
+            register(ask)
+
+
+@pytest.mark.parametrize("result", FAMILIAR)
+def test_a_result_of_which_json_can_be_made_is_taken(result: Any) -> None:
+    def ask() -> None: ...
+
+    ask.__annotations__["return"] = result
+    make_app().message("/a")(ask)
 
 
 @pytest.mark.parametrize(("register", "sentence"), WRONG.values(), ids=WRONG.keys())

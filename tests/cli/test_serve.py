@@ -98,3 +98,28 @@ async def test_demo_is_for_the_reference_services_only(run_stompede):
     ran = await asyncio.to_thread(run_stompede, "serve", "chat:app", "--demo")
     assert ran.returncode == 2
     assert ran.stderr == "stompede: --demo is for the reference services; serve chat:app without it\n"
+
+
+@pytest.mark.timeout(60)
+async def test_a_node_at_all_addresses_answers_with_the_one_it_was_asked_by_and_says_what_to_set(serve_node):
+    node = serve_node("--demo", "--host", "0.0.0.0")
+    port = node.url.rpartition(":")[2]
+    [warned] = [line for line in node.log if "set public_url" in line["event"]]
+    assert (warned["level"], warned["url"]) == ("warning", f"ws://0.0.0.0:{port}/stomp")
+    here = f"ws://127.0.0.1:{port}/stomp"
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        assert (await http.get("/api/v1/rider/1")).json()["connect"] == here
+        async with stompede.connect(here, reconnect=None) as client:
+            began = {"riderId": 1, "workStatus": "INIT", "data": {"x": 24.94, "y": 60.17}}
+            await client.request("/app/commute", began, dict)
+            assert (await http.get("/api/v1/rider/1")).json() == {"riderId": 1, "url": here}
+
+
+@pytest.mark.timeout(60)
+async def test_a_public_url_is_what_everybody_is_told(serve_node):
+    url = "wss://live.example.org/stomp"
+    node = serve_node("--demo", "--host", "0.0.0.0", "--set", f"public_url={url}")
+    assert not [line for line in node.log if line["level"] == "warning"]
+    port = node.url.rpartition(":")[2]
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        assert (await http.get("/api/v1/rider/1")).json()["connect"] == url

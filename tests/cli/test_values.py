@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stompede.cli._values import fields, load_settings, variable
+from stompede.cli._values import fields, load_settings
 from stompede.errors import ConfigurationError
+from stompede.server.misfits import variable
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -91,6 +92,23 @@ def test_a_value_that_does_not_fit_is_told_with_where_it_was_written(tmp_path, m
     assert refusal(config) == f"{config}: max_sessions=0: Input should be greater than 0"
     monkeypatch.setenv("STOMPEDE_MAX_SESSIONS", "-1")
     assert refusal() == "STOMPEDE_MAX_SESSIONS=-1: Input should be greater than 0"
+
+
+@pytest.mark.parametrize(
+    "name", ["port", "max_sessions", "idle_timeout_s", "bus", "endpoints", "location.expire_s"]
+)
+def test_true_in_the_file_is_no_number_and_no_text(tmp_path, name):
+    table, _, field = name.rpartition(".")
+    config = write(tmp_path, f"[{table}]\n{field} = true\n" if table else f"{field} = true\n")
+    assert refusal(config) == f"{config}: {name}=true: true and false are no values of this setting"
+
+
+def test_endless_times_are_refused():
+    assert (
+        refusal(overrides=["outbound_age_s=inf"])
+        == "--set outbound_age_s=inf: Input should be a finite number"
+    )
+    assert "finite" in refusal(overrides=["location.expire_s=inf"])
 
 
 def test_all_that_is_wrong_is_told_at_once():

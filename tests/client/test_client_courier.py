@@ -189,6 +189,22 @@ async def test_an_error_body_that_is_no_error_is_logged_and_no_harm(caplog: pyte
     assert setup.reported == []
 
 
+async def test_a_subscription_that_the_server_has_ended_is_told_why_and_nobody_else_is() -> None:
+    setup, told = Setup(), []
+    setup.courier.subscribe(standing("1", told))
+    setup.courier.subscribe(standing("2", told))
+    setup.connect()
+    for _ in range(2):  # the second is about one that has gone meanwhile
+        setup.courier.on_soft_error(
+            {"ended-subscription": "1"}, b'{"code":"forbidden","destination":"/topic/a"}'
+        )
+    [error] = told
+    assert isinstance(error, RequestError)
+    assert error.code == "forbidden"
+    assert list(setup.courier.standing) == ["2"]
+    assert setup.reported == []
+
+
 async def test_a_token_that_expires_holds_sends_until_it_is_renewed() -> None:
     setup = Setup(lambda: "new")
     setup.connect()

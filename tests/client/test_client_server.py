@@ -7,8 +7,9 @@ from msgspec import Struct
 
 import stompede
 from serving import Serve, make_app, until
-from stompede import Principal, RequestError, SessionClosedError, Stompede
+from stompede import History, Principal, RequestError, SessionClosedError, Stompede
 from stompede.client import Backoff
+from stompede.client.acks import AckMode
 
 SOON = Backoff(initial_s=0.01, max_s=0.05)
 
@@ -99,6 +100,39 @@ async def test_an_expired_token_is_replaced_and_the_session_stays(serve: Serve) 
                 await client.send("/topic/secret", text, receipt=False)
             assert [(await messages.next(timeout_s=5)).body for _ in range(2)] == ["a", "b"]
         assert (client.session_id, len(fetched)) == (session, 3)
+
+
+@pytest.mark.parametrize(
+    ("destination", "ack"),
+    [("/topic/a", "auto"), ("/topic/kept", "client-individual"), ("/queue/a", "client")],
+)
+async def test_a_subscription_that_a_new_token_does_not_open_again_ends_for_who_iterates(
+    serve: Serve, destination: str, ack: AckMode
+) -> None:
+    app = make_app(token_grace_s=0)
+    app.destination("/topic/kept", history=History(count=10))
+    admitted = ["cook"]
+
+    @app.guard(destination)
+    async def guard(who: Principal) -> bool:
+        return who.name in admitted
+
+    served = await serve(app)
+    told: list[RequestError] = []
+
+    def fetch() -> str:
+        return served.token("cook", ttl_s=60).removeprefix("Bearer ")
+
+    async with stompede.connect(served.url, token=fetch, on_error=told.append) as client:
+        async with client.subscribe(destination, str, ack=ack) as messages:
+            await app.publish(destination, "first")
+            assert (await messages.next(timeout_s=5)).body == "first"
+            admitted.clear()
+            served.clock.shift += 61
+            with pytest.raises(RequestError, match="forbidden"):
+                await messages.next(timeout_s=5)
+        await client.send("/topic/others", "the session goes on")
+    assert told == []
 
 
 async def test_a_wrong_token_is_refused_for_good(serve: Serve) -> None:

@@ -107,11 +107,21 @@ async def test_what_a_thread_published_and_could_not_be_is_counted() -> None:
     house = House(RefusingBus())
     await house.start()
     with structlog.testing.capture_logs() as logs:
-        house.publisher.publish_threadsafe("/nowhere", "x")
+        house.publisher.publish_threadsafe("/topic/a", object())
         house.publisher.publish_threadsafe("/topic/a", "x")
         await until(lambda: house.publisher.statistics().threadsafe_failed == 2)
     assert [line["event"] for line in logs] == ["publish_threadsafe failed"]
     await until(lambda: [str(error) for error in house.failures] == ["/topic/a is away"])
+
+
+@pytest.mark.parametrize("destination", ["/app/a", "/nowhere", "/topic/*", "/topic/", ""])
+async def test_a_thread_is_told_of_a_destination_to_which_nothing_can_go(destination: str) -> None:
+    house = House()
+    await house.start()
+    with pytest.raises(Problem) as refused:
+        await asyncio.to_thread(house.publisher.publish_threadsafe, destination, "x")
+    assert refused.value.code == "invalid-destination"
+    assert house.publisher.statistics() == PublisherStatistics(0, 0, 0, 0, 0)
 
 
 async def test_what_was_refused_because_no_loop_runs_is_not_published_by_a_later_one() -> None:

@@ -8,6 +8,7 @@ from ack_house import JOBS, answer, client_of, kept, messages, put, texts
 
 from serving import Serve, make_app, until
 from stompede import Conflate, DropOldest, Queue
+from stompede.messaging.message import Message, size_of
 from stompsocket import encode
 
 VERSIONS = ("1.0", "1.1", "1.2")
@@ -99,11 +100,12 @@ async def test_no_more_than_the_prefetch_is_unacknowledged(serve: Serve) -> None
         await until(lambda: not served.node.statistics().queues.consumers)
 
 
-async def test_a_prefetch_that_is_no_number_is_refused(serve: Serve) -> None:
+@pytest.mark.parametrize("said", ["many", "-1", "", "٣", "1" * 10])
+async def test_a_prefetch_that_is_no_number_is_refused(serve: Serve, said: str) -> None:
     served = await serve()
     client = await served.client()
     await client.errors()
-    await client.send("SUBSCRIBE", {"id": 1, "destination": JOBS, "ack": "client", "prefetch-count": "many"})
+    await client.send("SUBSCRIBE", {"id": 1, "destination": JOBS, "ack": "client", "prefetch-count": said})
     assert '"code":"invalid-header"' in (await client.message()).text
 
 
@@ -248,7 +250,7 @@ async def test_a_refused_message_of_a_topic_comes_again_and_then_is_dropped(serv
 async def test_what_waits_for_a_slow_consumer_of_a_topic_is_bounded_by_its_policy(
     serve: Serve, slow: Any, left: list[str]
 ) -> None:
-    app = make_app(outbound_bytes=4000)
+    app = make_app(outbound_bytes=5000)
     app.destination("/topic/a", slow=slow)
     served = await serve(app)
     client, sender = await served.client(), await served.client()
@@ -267,7 +269,7 @@ async def test_what_waits_for_a_slow_consumer_of_a_topic_is_bounded_by_its_polic
 async def test_the_policy_of_a_messages_own_destination_counts_also_over_a_wildcard(
     serve: Serve, destination: str
 ) -> None:
-    app = make_app(outbound_bytes=4000)
+    app = make_app(outbound_bytes=5000)
     app.destination("/topic/x/a", slow=DropOldest(), queue=Queue(max_deliveries=1))
     served = await serve(app)
     client, sender = await served.client(), await served.client()
@@ -285,7 +287,7 @@ async def test_the_policy_of_a_messages_own_destination_counts_also_over_a_wildc
 async def test_over_a_wildcard_nothing_is_dropped_that_its_own_destination_does_not_let_go(
     serve: Serve,
 ) -> None:
-    app = make_app(outbound_bytes=4000)
+    app = make_app(outbound_bytes=5000)
     app.destination("/topic/x/a", slow=DropOldest())
     served = await serve(app)
     client, sender = await served.client(), await served.client()
@@ -326,3 +328,53 @@ async def test_acknowledging_many_is_one_ack(serve: Serve) -> None:
     assert got == [str(number) for number in range(100)]
     assert kept(served) == (0, 0)
     assert list(itertools.islice(served.session(client).ledger.consumers, 1)) == [1]  # type: ignore[union-attr]
+
+
+async def test_headers_of_what_waits_for_a_slow_consumer_of_a_topic_count(serve: Serve) -> None:
+    served = await serve(make_app(outbound_bytes=5000))
+    client, sender = await served.client(), await served.client()
+    await client.subscribe("/topic/a", ack="client", **{"prefetch-count": "1"})
+    for _ in range(6):
+        await sender.request("SEND", {"destination": "/topic/a", "k": "v" * 1000})
+    await served.ended("slow-consumer")
+
+
+async def test_what_waits_for_all_consumers_of_topics_of_a_session_has_one_bound(serve: Serve) -> None:
+    served = await serve(make_app(outbound_bytes=5000))
+    client, sender = await served.client(), await served.client()
+    for number in range(5):
+        await client.subscribe(f"/topic/{number}", number, ack="client", **{"prefetch-count": "1"})
+        await sender.request("SEND", {"destination": f"/topic/{number}"}, "first")
+    await messages(client, 5)
+    figures = served.node.topic_acks
+    for number in range(3):
+        await sender.request("SEND", {"destination": f"/topic/{number}"}, b"x" * 1000)
+    assert (figures.waiting, figures.waiting_bytes) == (3, 3 * size_of(Message("/topic/0", b"x" * 1000)))
+    await sender.request("SEND", {"destination": "/topic/3"}, b"x" * 1000)
+    await served.ended("slow-consumer")
+    assert (figures.waiting, figures.waiting_bytes) == (0, 0)
+
+
+async def test_where_another_topic_of_a_session_fills_its_bound_the_oldest_of_that_gives_way(
+    serve: Serve,
+) -> None:
+    app = make_app(outbound_bytes=5000)
+    app.destination("/topic/{name}", slow=DropOldest())
+    served = await serve(app)
+    client, sender = await served.client(), await served.client()
+    for number in range(2):
+        await client.subscribe(f"/topic/{number}", number, ack="client", **{"prefetch-count": "1"})
+    for number in range(5):
+        await sender.request("SEND", {"destination": "/topic/0"}, f"{number}" + " " * 1000)
+    (first,) = await messages(client, 1)
+    await sender.request("SEND", {"destination": "/topic/1"}, "other" + " " * 1000)
+    assert (await client.message()).text.strip() == "other"
+    got = [first]
+    for _ in range(2):
+        await answer(client, got[-1])
+        got.append(await client.message())
+    assert [frame.text.strip() for frame in got] == ["0", "3", "4"]
+    assert await client.settle() == []
+    await answer(client, got[-1])
+    figures = served.node.topic_acks
+    assert (figures.waiting, figures.waiting_bytes, figures.dropped) == (0, 0, 2)

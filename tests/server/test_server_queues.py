@@ -88,7 +88,7 @@ async def test_a_full_queue_refuses_softly_and_sends_no_receipt(serve: Serve) ->
 
 
 async def test_bytes_are_bounded_headers_included(serve: Serve) -> None:
-    served = await serve(bounded(max_bytes=1000))
+    served = await serve(bounded(max_bytes=2000))
     sender = await served.client()
     await sender.errors()
     await sender.request("SEND", {"destination": JOBS, "k": "v" * 500}, "x" * 400)

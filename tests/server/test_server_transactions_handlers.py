@@ -284,7 +284,7 @@ async def test_as_many_as_a_transaction_may_have_are_handled(serve: Serve) -> No
 
 
 async def test_they_count_for_the_bounds_of_a_transaction(serve: Serve) -> None:
-    kitchen = Kitchen(max_transaction_bytes=100)
+    kitchen = Kitchen(max_transaction_bytes=500)
     served = await serve(kitchen.app)
     client = await begin(served)
     await put(client, "/app/cook", "x" * 90)

@@ -82,6 +82,29 @@ def test_origins_of_browsers_and_apps_are_taken() -> None:
     assert Settings(allowed_origins=origins).allowed_origins == origins
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "foo",
+        "http://a.example/stomp",
+        "ws:///stomp",
+        "wss://a.example:99999/",
+        "ws://[::1/stomp",
+        "wss://a b/",
+        "",
+    ],
+)
+def test_a_public_url_that_no_client_can_connect_to_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(public_url=url)
+    assert f"public_url: {url} is no WebSocket URL; write one like wss://" in str(refused.value)
+
+
+def test_a_public_url_is_a_websocket_url() -> None:
+    for url in ("wss://live.example.org/stomp", "ws://[::1]:8080/stomp", "ws://10.0.0.7"):
+        assert Settings(public_url=url).public_url == url
+
+
 def test_a_name_that_no_setting_has_is_refused() -> None:
     with pytest.raises(ValidationError, match="max_bodies"):
         Settings(max_bodies=3)  # type: ignore[call-arg]
@@ -109,6 +132,7 @@ def test_the_environment_sets_numbers_and_switches(monkeypatch: pytest.MonkeyPat
     [
         ("max_body_bytes", 0), ("max_headers", -1), ("idle_timeout_s", 0), ("heart_beat_send_ms", -1),
         ("pool_threads", 0), ("log_level", "loud"), ("jwt_leeway_s", -1), ("max_handlers", 0), ("outbound_bytes", 0),
+        ("outbound_age_s", "inf"), ("presence_grace_s", "nan"), ("idle_timeout_s", float("inf")),
     ],
 )  # fmt: skip
 def test_values_that_make_no_sense_are_refused(name: str, value: object) -> None:

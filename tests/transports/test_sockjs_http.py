@@ -176,6 +176,7 @@ async def test_the_content_type_of_a_body_means_nothing(echo: str) -> None:
     url = session_url(echo)
     await fetch(url + "/xhr", "POST")
     kinds = ["text/plain", "T", "application/json", "application/xml", "", "text/xml; charset=utf-8"]
+    kinds.append("application/x-www-form-urlencoded")  # curl's, of whatever it posts
     for kind in kinds:
         answer = await fetch(url + "/xhr_send", "POST", '["a"]', {"Content-Type": kind})
         assert (answer.status, answer.body) == (204, b"")

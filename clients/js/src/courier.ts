@@ -257,10 +257,21 @@ export class Courier {
   onSoftError(message: IMessage): void {
     this.counts.softErrors++;
     const error = readSoftError(message);
+    const ended = message.headers["ended-subscription"];
+    if (ended !== undefined) return this.#ended(ended, error);
     const frame = this.inFlight.take(message.headers["receipt-id"], error.requestCode) ?? this.#unasked.take(error.requestCode);
     if (error.code === "token-expired" && this.settings.token !== undefined && this.#expired(frame, error)) return;
     this.fail(frame, error);
     this.flush();
+  }
+
+  /** The server has ended a subscription, which its user may have left meanwhile. */
+  #ended(id: string, error: StompedeError): void {
+    const standing = this.#standings.get(id);
+    this.#standings.delete(id);
+    standing?.takenBack();
+    standing?.end(error);
+    this.changes.signal();
   }
 
   /** Tells the one who waits for a frame what went wrong, or the client's user where nobody does. */

@@ -203,6 +203,25 @@ describe("a listener whose token expired", () => {
     await client.send("/topic/x");
   });
 
+  it.each([{ position: "e1-1" }, {}])("is told when the server does not take it up again (%j)", async (receipt) => {
+    server.subscribed = (frame) => (frame.headers["destination"] === "/topic/x" ? receipt : {});
+    const onError = vi.fn();
+    const client = await opened({ onError });
+    const onEnd = vi.fn();
+    await client.subscribe("/topic/x", () => undefined, { onEnd }).ready;
+    const stream = client.messages("/topic/x");
+    await stream.ready;
+    const [one, other] = server.peer.subscribes("/topic/x").map((headers) => headers["id"] ?? "");
+    const refused = { code: "forbidden", detail: "no longer", destination: "/topic/x" };
+    for (const id of [one, other, one]) server.peer.softError(refused, { "ended-subscription": id ?? "" });
+    expect(onEnd).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "forbidden", destination: "/topic/x" }));
+    await expect(stream.next()).rejects.toMatchObject({ code: "forbidden" });
+    expect(onError).not.toHaveBeenCalled();
+    server.peer.cut();
+    await vi.waitUntil(() => client.statistics().connects === 2);
+    expect(server.peer.subscribes("/topic/x")).toEqual([]);
+  });
+
   it("asks again for a token that could not be had", async () => {
     vi.useFakeTimers();
     let up = true;

@@ -15,9 +15,10 @@ from stompede._app.backends import Places, backends_of, routes_of
 from stompede._app.endpoints import compressing_of, endpoints_of
 from stompede._app.foreign import stopping_with_server
 from stompede._app.http import install_routes
-from stompede._app.places import servers_of
+from stompede._app.places import servers_of, websocket_url
 from stompede._app.registration import Registrations
 from stompede._app.rest import answer_refusals
+from stompede._app.settled import fastapi_of, rules_of, settings_of
 from stompede._app.tcp import serving_tcp
 from stompede._traceback import traceback_of
 from stompede._types import NO_HEADERS, Principal
@@ -32,7 +33,7 @@ from stompede.server.presence.events import Present
 from stompede.server.session import connected
 from stompede.server.session.connected import SessionReport
 from stompede.server.settings import Settings
-from stompede.transports import Receiver, Refusal, Rules, TlsHandshakes, TlsListener, Transport, serve_asgi
+from stompede.transports import Receiver, Refusal, TlsHandshakes, TlsListener, Transport, serve_asgi
 
 log = structlog.get_logger("stompede.app")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,14 +69,9 @@ class Stompede(Registrations):
         title: str = "Stompede application",
         version: str = "0.1.0",
     ) -> None:
-        own = settings or Settings()
-        try:
-            self._rules = Rules.of(own.allowed_origins, own.trusted_proxies)
-        except ValueError as error:
-            raise ConfigurationError(
-                f"trusted_proxies: {error}; give addresses or networks like 10.0.0.0/8"
-            ) from None
-        super().__init__(fastapi or FastAPI(title=title, version=version), own, title, version)
+        own = settings_of(settings)
+        self._rules = rules_of(own)
+        super().__init__(fastapi_of(fastapi, title, version), own, title, version)
         self._places = Places(own)
         answer_refusals(self.fastapi)
         self._endpoints = endpoints_of(own, self, self._rules)
@@ -148,6 +144,7 @@ class Stompede(Registrations):
         """Publishes from another thread, without waiting.
 
         Raises:
+            Problem: ``invalid-destination``.
             BusError: too many publications from threads wait (``threadsafe_queue``).
         """
         self.node.publisher.publish_threadsafe(destination, value)
@@ -230,8 +227,14 @@ class Stompede(Registrations):
 
     @property
     def public_url(self) -> str:
-        """The WebSocket URL under which clients reach this node."""
-        return self.settings.public_url or f"{self._listens_at}{self.settings.endpoints[0]}"
+        """The WebSocket URL under which clients reach this node: the setting ``public_url``, or where it listens."""
+        return websocket_url(self.settings, self._listens_at)
+
+    def public_url_at(self, base_url: str) -> str:
+        """`public_url` for somebody who reached this node by an HTTP URL: without the setting its host is the right
+        one, whatever address the node listens at.
+        """
+        return websocket_url(self.settings, base_url)
 
     def serves_at(self, authority: str, *, secure: bool) -> None:
         """Says where the server listens, which only it knows; `public_url` is made from it."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import Any, Final
 
-import msgspec
-
 from stompede.errors import ConfigurationError
 from stompede.messaging._naming import describe
 from stompede.messaging.binding import BoundHandler
-from stompede.messaging.codecs import type_name, uses_pydantic
+from stompede.messaging.codecs import type_name, unwritable
 from stompede.messaging.destinations import Kind, Prefixes
 from stompede.messaging.schemas import members
 from stompede.server.fanout.policies import SlowPolicy
@@ -83,21 +81,17 @@ def check_result(handler: BoundHandler) -> None:
     """Holds what a handler is annotated to return to what a body can be.
 
     Raises:
-        ConfigurationError: it is a class that nothing makes JSON of.
+        ConfigurationError: it is a class that nothing makes JSON of, or holds one.
     """
     for result in members(handler.result_type):
-        if (
-            not isinstance(result, type)
-            or uses_pydantic(result)
-            or result is object
-            or inspect.isabstract(result)
-        ):
+        stranger = unwritable(result)
+        if stranger is None:
             continue
-        if isinstance(msgspec.inspect.type_info(result), msgspec.inspect.CustomType):
-            raise ConfigurationError(
-                f"{handler.where}: it returns {type_name(result)}, of which no JSON can be made; return a Struct, "
-                "dataclass, TypedDict, pydantic model, bytes, str or builtins"
-            )
+        inside = "" if stranger is result else f", and {type_name(stranger)} in it"
+        raise ConfigurationError(
+            f"{handler.where}: it returns {type_name(result)}{inside}, of which no JSON can be made; return a Struct, "
+            "dataclass, TypedDict, pydantic model, bytes, str or builtins"
+        )
 
 
 def needs_exception(exception_class: object) -> None:

@@ -25,6 +25,7 @@ from aiofastnet.api_patch import loop_factory
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 from stompede._app.listening import authority_of, listen
+from stompede._app.places import warn_of_nowhere
 from stompede._app.tcp import stop_listening
 from stompede._app.tls import TlsFailures
 from stompede._traceback import traceback_of
@@ -90,6 +91,7 @@ class _Server(uvicorn.Server):
         self._tls_failures.watch(asyncio.get_running_loop())
         self._stompede.serves_at(authority, secure=bool(self.config.ssl))
         app = self._stompede
+        warn_of_nowhere(app.settings, app.public_url)
         with _counted_tls(self.config.ssl, app._tls_handshakes, app.settings.handshake_timeout_s):
             await super().startup(sockets)
         if self.owns_process:

@@ -37,7 +37,12 @@ def create_app(settings: Settings | None = None, *, demo: bool = False) -> Stomp
         return await app.prove(request.headers.get("authorization"))
 
     location.install(
-        app, routes=app.routing, node_url=lambda: app.public_url, demo=demo, principal_of=principal_of
+        app,
+        routes=app.routing,
+        node_url=lambda: app.public_url,
+        node_url_at=lambda request: app.public_url_at(str(request.base_url)),
+        demo=demo,
+        principal_of=principal_of,
     )
 
     async def prove(authorization: str | None) -> Principal:

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from stompede.cli._values import fields, is_secret, variable
+from stompede.cli._values import fields
+from stompede.server.misfits import is_secret, variable
 
 
 class SettingRow(msgspec.Struct, frozen=True):

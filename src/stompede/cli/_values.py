@@ -5,23 +5,30 @@ Later ones win in that order. What an application's code gives to ``Settings(...
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from stompede.apps.console.settings import ConsoleSettings
 from stompede.apps.location.settings import LocationSettings
 from stompede.cli._listen import ListenSettings
 from stompede.errors import ConfigurationError
+from stompede.server.misfits import (
+    PREFIX,
+    Value,
+    as_text,
+    is_other_variable,
+    option,
+    sentences,
+    unknown,
+    variable,
+)
 from stompede.server.settings import Settings
 
 # Table of the TOML file ("" is its top level), and the settings in it.
@@ -36,23 +43,6 @@ M = TypeVar("M", bound=BaseModel)
 
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 CONFIG_VARIABLE: Final = "STOMPEDE_CONFIG"
-# Variables that are no settings: where the file is, an operator's token, what tests are told, and what Kubernetes
-# gives to every pod beside a service that is called "stompede".
-_OTHER_VARIABLES: Final = re.compile(
-    r"STOMPEDE_(CONFIG|TOKEN|NO_SKIPS|CHROMIUM|TEST_\w+|SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)"
-)
-
-
-class Value(msgspec.Struct, frozen=True):
-    """One setting as it was found.
-
-    Attributes:
-        raw: as it was written.
-        source: where, for people: ``default``, ``stompede.toml``, ``STOMPEDE_BUS``, ``--set bus``.
-    """
-
-    raw: Any
-    source: str
 
 
 class Effective(msgspec.Struct, frozen=True):
@@ -88,7 +78,7 @@ def load_settings(
         given |= _from_file(config)
     given |= _from_environment(os.environ)
     given |= _from_options(overrides)
-    given |= {name: Value(text, _option(name)) for name, text in options.items()}
+    given |= {name: Value(text, option(name)) for name, text in options.items()}
     listen, node = _check("", ListenSettings, given), _check("", Settings, given)
     checked: dict[type[BaseModel], BaseModel] = {ListenSettings: listen, Settings: node}
     for table, model in SECTIONS:
@@ -99,7 +89,7 @@ def load_settings(
         node=node,
         values={name: getattr(checked[model], field) for name, (model, field) in fields().items()},
         sources={name: value.source for name, value in given.items()},
-        environment={variable(name): _as_text(value.raw) for name, value in given.items()},
+        environment={variable(name): as_text(value.raw) for name, value in given.items()},
     )
 
 
@@ -110,15 +100,6 @@ def fields() -> dict[str, tuple[type[BaseModel], str]]:
         for table, model in SECTIONS
         for field in model.model_fields
     }
-
-
-def variable(name: str) -> str:
-    """The environment variable of a dotted name."""
-    return "STOMPEDE_" + name.replace(".", "_").upper()
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def _from_file(path: Path) -> dict[str, Value]:
@@ -134,13 +115,19 @@ def _from_file(path: Path) -> dict[str, Value]:
         if isinstance(value, dict) and key in tables:
             found |= {f"{key}.{name}": Value(inner, str(path)) for name, inner in value.items()}
         elif isinstance(value, dict):
-            raise ConfigurationError(_unknown(f"[{key}]", str(path), key, tables))
+            raise ConfigurationError(unknown(f"[{key}]", str(path), key, tables))
         else:
             found[key] = Value(value, str(path))
     known = fields()
-    for name in found:
+    for name, value in found.items():
         if name not in known:
-            raise ConfigurationError(_unknown(name, str(path), name, known))
+            raise ConfigurationError(unknown(name, str(path), name, known))
+        model, field = known[name]
+        if isinstance(value.raw, bool) and model.model_fields[field].annotation is not bool:
+            # pydantic takes them for 1 and 0
+            raise ConfigurationError(
+                f"{path}: {name}={as_text(value.raw)}: true and false are no values of this setting"
+            )
     return found
 
 
@@ -148,14 +135,12 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Value]:
     known = {variable(name): name for name in fields()}
     found = {}
     for key, text in environment.items():
-        if not key.startswith("STOMPEDE_"):
+        if not key.startswith(PREFIX) or is_other_variable(key, text):
             continue
-        if key == "STOMPEDE_PORT" and "://" in text:
-            continue  # Kubernetes' tcp://10.0.0.1:80 beside a service called "stompede"
         if key in known:
             found[known[key]] = Value(text, key)
-        elif not _OTHER_VARIABLES.fullmatch(key):
-            raise ConfigurationError(_unknown(key, "the environment", key, known))
+        else:
+            raise ConfigurationError(unknown(key, "the environment", key, known))
     return found
 
 
@@ -168,15 +153,9 @@ def _from_options(overrides: Sequence[str]) -> dict[str, Value]:
         if not equals:
             raise ConfigurationError(f"--set {text} has no value; write --set {name}=VALUE")
         if name not in known:
-            raise ConfigurationError(_unknown(name, "--set", name, known))
+            raise ConfigurationError(unknown(name, "--set", name, known))
         found[name] = Value(value.strip(), f"--set {name}")
     return found
-
-
-def _unknown(shown: str, where: str, name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    hint = f"; did you mean {close[0]}?" if close else "; `stompede settings` lists the names"
-    return f"{where}: {shown} is no setting{hint}"
 
 
 def _check(table: str, model: type[M], given: Mapping[str, Value]) -> M:
@@ -185,32 +164,4 @@ def _check(table: str, model: type[M], given: Mapping[str, Value]) -> M:
     try:
         return model(**{field: value.raw for field, value in own.items()})
     except ValidationError as error:
-        sentences = [_misfit(table, model, detail, own) for detail in error.errors()]
-        raise ConfigurationError("\n".join(sentences)) from error
-
-
-def _misfit(table: str, model: type[BaseModel], detail: ErrorDetails, own: Mapping[str, Value]) -> str:
-    sentence = detail["msg"].removeprefix("Value error, ")
-    field = str(detail["loc"][0]) if detail["loc"] else ""
-    value = own.get(field)
-    if value is None:
-        return f"{field}: {sentence}" if field else sentence
-    name = f"{table}.{field}" if table else field
-    naming = {variable(name), f"--set {name}", _option(name)}
-    where = value.source if value.source in naming else f"{value.source}: {name}"
-    shown = "" if is_secret(model.model_fields[field]) else f"={_as_text(value.raw)}"
-    return f"{where}{shown}: {sentence}"
-
-
-def is_secret(field: Any) -> bool:
-    """Whether a field of settings is never shown."""
-    extra = getattr(field, "json_schema_extra", None)
-    return isinstance(extra, dict) and bool(extra.get("secret"))
-
-
-def _as_text(raw: Any) -> str:
-    if isinstance(raw, bool):
-        return "true" if raw else "false"
-    if isinstance(raw, (list, tuple)):
-        return ",".join(str(part) for part in raw)
-    return str(raw)
+        raise ConfigurationError(sentences(table, model, error, own)) from error

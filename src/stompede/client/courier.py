@@ -21,25 +21,17 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol, final
+from typing import Final, final
 
 from stompede._types import NO_HEADERS
 from stompede.client.changes import Changes
-from stompede.client.frames import InFlight, Outgoing, Recent, SendQueue
-from stompede.client.soft_errors import EXPIRED, LOST, NO_REPLY, NOT_LOOKED_AT, read_soft_error
+from stompede.client.frames import InFlight, Outgoing, Recent, SendQueue, Wire
+from stompede.client.soft_errors import ENDED, EXPIRED, LOST, NO_REPLY, NOT_LOOKED_AT, read_soft_error
 from stompede.client.standing import Standing
 from stompede.client.tokens import TokenSource
 from stompede.errors import LimitError, RequestError, SessionClosedError
 
 logger: Final = logging.getLogger("stompede.client")
-
-
-class Wire(Protocol):
-    """Where frames are written: a `stompede.client.connection.Connection`."""
-
-    def send(self, frame: Outgoing, authorization: str | None) -> None:
-        """Writes one frame."""
-        ...
 
 
 @final
@@ -269,13 +261,10 @@ class Courier:
         """The server has spoken about a SUBSCRIBE."""
         assert frame.receipt is not None
         self._unconfirmed.discard(frame.receipt)
-        standing = self.standing.get(frame.headers["id"])
-        if standing is not None:
-            if error is None:
-                standing.confirmed(headers)
-            else:
-                del self.standing[standing.id]
-                standing.refused(error)
+        if error is not None:
+            self._ended(frame.headers["id"], error)
+        elif (standing := self.standing.get(frame.headers["id"])) is not None:
+            standing.confirmed(headers)
         self._changes.signal()
 
     # In.
@@ -320,6 +309,9 @@ class Courier:
         error, destination = said
         self.soft_errors += 1
         frame = self.in_flight.take(headers.get("receipt-id"), error.client_request_code)
+        if ENDED in headers:
+            self._ended(headers[ENDED], error)
+            return
         if error.code == LOST:
             for standing in [each for each in self.standing.values() if each.destination == destination]:
                 standing.gap()
@@ -329,6 +321,12 @@ class Courier:
             self._report(error)
         else:
             self._refused_for_good(frame, error)
+
+    def _ended(self, name: str, error: RequestError) -> None:
+        """The server has ended a subscription, which its user may have left meanwhile."""
+        standing = self.standing.pop(name, None)
+        if standing is not None:
+            standing.refused(error)
 
     def _refused_for_good(self, frame: Outgoing, error: RequestError) -> None:
         if frame.command == "SUBSCRIBE":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, final
 
 from stompede.errors import ConfigurationError, LimitError, LocalProtocolError
 from stompede.messaging.codecs import encode
@@ -87,6 +87,14 @@ class Outgoing:
         """Tells the one who waits, if there is one."""
         if self.outcome is not None and not self.outcome.done():
             self.outcome.set_result(value)
+
+
+class Wire(Protocol):
+    """Where frames are written: a `stompede.client.connection.Connection`."""
+
+    def send(self, frame: Outgoing, authorization: str | None) -> None:
+        """Writes one frame."""
+        ...
 
 
 @final

@@ -11,6 +11,8 @@ from stompede.errors import RequestError
 
 EXPIRED: Final = "token-expired"
 NO_REPLY: Final = "no-reply"
+ENDED: Final = "ended-subscription"
+"""Header with the id of a subscription that the server has ended."""
 LOST: Final = "messages-lost"
 NOT_LOOKED_AT: Final = frozenset(
     {EXPIRED, "token-missing", "token-invalid", "login-required", "principal-mismatch"}

@@ -189,7 +189,8 @@ class Subscription(Generic[T]):
             RemoteProtocolError: the body does not have the type that was asked for; the next call goes on
                 behind it.
             SlowConsumerError: messages came faster than they were taken, and the policy is `Overflow.FAIL`.
-            RequestError: the server refused the subscription when the client came back.
+            RequestError: the server refused the subscription when the client came back, or when its token was
+                renewed.
             SessionClosedError: the subscription was left, or the client has closed for good.
         """
         async with asyncio.timeout(timeout_s):

@@ -204,7 +204,8 @@ class Catalogue:
         channel = document.channel(
             self._prefixes.errors,
             description="What could not be served, told to the session alone; it lives on. "
-            "`client-request-code` and `receipt-id` are those of the frame.",
+            "`client-request-code` and `receipt-id` are those of the frame; `ended-subscription` is the id of a "
+            "subscription that the server has ended.",
         )
         document.operation("error", "send", channel, [document.message(ErrorBody, "error")])
 

@@ -15,6 +15,8 @@ since browsers' STOMP clients send JSON without one, or as ``text/plain``. What 
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import typing
 from collections.abc import Callable
 from typing import Any, Final
@@ -139,6 +141,27 @@ def check_msgspec_type(body_type: Any) -> None:
                 else f": {reason}"
             )
         ) from error
+
+
+def unwritable(result_type: Any) -> type | None:
+    """The class of which no JSON can be made: the type itself, or one inside of it; ``None`` where there is none.
+
+    msgspec finds them as it does for bodies, by the schema. What it says of other types is about reading them.
+    """
+    strangers: list[type] = []
+
+    def note(cls: type) -> dict[str, Any]:
+        stands_for_others = cls is object or inspect.isabstract(cls) or getattr(cls, "_is_protocol", False)
+        if stands_for_others or uses_pydantic(cls) or issubclass(cls, dict | list | tuple | set | frozenset):
+            return {"type": "object"}
+        strangers.append(cls)
+        raise NotImplementedError
+
+    if uses_pydantic(result_type):
+        return None
+    with contextlib.suppress(TypeError, NotImplementedError):
+        msgspec.json.schema_components([result_type], schema_hook=note)
+    return strangers[0] if strangers else None
 
 
 def type_name(annotation: Any) -> str:

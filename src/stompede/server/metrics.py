@@ -69,6 +69,11 @@ _GAUGES: Final[tuple[tuple[str, str, Figure], ...]] = (
         "Messages that wait for subscriptions to topics that acknowledge.",
         lambda s: s.topic_acks.waiting,
     ),
+    (
+        "stompede_topic_waiting_bytes",
+        "Bytes of messages that wait for subscriptions to topics that acknowledge.",
+        lambda s: s.topic_acks.waiting_bytes,
+    ),
     ("stompede_transactions_open", "Transactions that are open.", lambda s: s.transactions.open),
     (
         "stompede_transactions_bytes",

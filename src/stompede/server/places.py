@@ -1,16 +1,34 @@
-"""What endpoints and origins may be in the settings."""
+"""What endpoints, their transports, origins and URLs may be in the settings."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
+SockJsTransport = Literal[
+    "websocket", "xhr-streaming", "xhr-polling", "eventsource", "htmlfile", "jsonp-polling", "iframe"
+]
 _PATH: Final = re.compile(r"/|(/[A-Za-z0-9._~!$&'()+,;=:@%-]+)+")
 _ORIGIN: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@*:\[\]]+)(:[0-9]{1,5})?/?"
 )
+
+
+def check_places(
+    endpoints: Sequence[str], origins: Sequence[str], compression: Sequence[str], public_url: str | None
+) -> None:
+    """All that follows.
+
+    Raises:
+        ValueError: something is not what it must be.
+    """
+    check_endpoints(endpoints)
+    check_origins(origins)
+    check_compression(compression, endpoints)
+    if public_url is not None:
+        check_public_url(public_url)
 
 
 def check_endpoints(endpoints: Sequence[str]) -> None:
@@ -43,6 +61,23 @@ def check_compression(compression: Sequence[str], endpoints: Sequence[str]) -> N
     unknown = sorted(set(compression) - {"*", *endpoints})
     if unknown:
         raise ValueError(f"compression: {', '.join(unknown)} is none of `endpoints`")
+
+
+def check_public_url(url: str) -> None:
+    """Holds the URL of a node to what clients can connect to.
+
+    Raises:
+        ValueError: it is no WebSocket URL.
+    """
+    try:
+        seen = urlsplit(url)
+        fits = seen.scheme in ("ws", "wss") and bool(seen.hostname) and seen.port != 0
+    except ValueError:  # a port that is none, a bracket that does not close
+        fits = False
+    if not fits or seen.username is not None or seen.fragment or any(char.isspace() for char in url):
+        raise ValueError(
+            f"public_url: {url} is no WebSocket URL; write one like wss://live.example.org/stomp"
+        )
 
 
 def check_origins(origins: Sequence[str]) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from asyncio import CancelledError
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from stompede._traceback import traceback_of
+from stompede._types import NO_HEADERS
 from stompede.errors import AccessError, AuthenticationError, BusError, LimitError
 from stompede.messaging.errors_to_client import ErrorHandlers, problem_body
 from stompede.messaging.message import Message
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("stompede.problem")
 _LOGGED_CHARS: Final = 200
+ENDED_SUBSCRIPTION: Final = "ended-subscription"
+"""Header of a soft error: the subscription that the server has ended. (``subscription`` is the one it comes by.)"""
 
 
 class Problems:
@@ -136,7 +139,8 @@ class Problems:
             problem = Problem("handler-failed", "the server failed to handle this; its log has the details")
         else:
             error_id = self._log("refused", session, problem, destination)
-        self._send(session, problem, destination, error_id, head.client_request_code, head.receipt)
+        receipt = NO_HEADERS if head.receipt is None else {"receipt-id": head.receipt}
+        self._send(session, problem, destination, error_id, head.client_request_code, receipt)
         if isinstance(error, HandlerTimeoutError) and not error.ended:
             self._end_stuck(session, head, destination, error_id)
 
@@ -155,11 +159,20 @@ class Problems:
         )
         session.error_and_end(Disconnects.HANDLER_STUCK, Disconnects.HANDLER_STUCK.value.meaning)
 
-    def tell(self, session: Session, error: Problem | AuthenticationError, destination: str | None) -> None:
-        """Tells a client something that no frame of its own caused."""
-        problem = error if isinstance(error, Problem) else Problem(error.code, error.detail)
+    def tell(
+        self, session: Session, problem: Problem, destination: str | None, ended: str | None = None
+    ) -> None:
+        """Tells a client something that no frame of its own caused.
+
+        Args:
+            session: whose client.
+            problem: what.
+            destination: what it is about.
+            ended: id of the subscription that has ended by it.
+        """
         error_id = self._log("told", session, problem, destination)
-        self._send(session, problem, destination, error_id, None, None)
+        told = NO_HEADERS if ended is None else {ENDED_SUBSCRIPTION: ended}
+        self._send(session, problem, destination, error_id, None, told)
 
     def _send(
         self,
@@ -168,14 +181,12 @@ class Problems:
         destination: str | None,
         error_id: str,
         code: str | None,
-        receipt: str | None,
+        about: Mapping[str, str],
     ) -> None:
         self.counts[problem.code] = self.counts.get(problem.code, 0) + 1
-        headers = {"error-id": error_id}
+        headers = {"error-id": error_id, **about}
         if code is not None:
             headers["client-request-code"] = code
-        if receipt is not None:
-            headers["receipt-id"] = receipt
         body = problem_body(problem, destination, code, error_id)
         if (
             session.deliver_to_user(Message(self._destination, body, "application/json", headers)) == 0

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from stompede.server.places import check_compression, check_endpoints, check_origins
+from stompede.server.places import SockJsTransport, check_places
 
 KIB: Final = 1024
 MIB: Final = 1024 * 1024
@@ -21,9 +21,6 @@ MIB: Final = 1024 * 1024
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 Names = Annotated[tuple[str, ...], NoDecode]
-SockJsTransport = Literal[
-    "websocket", "xhr-streaming", "xhr-polling", "eventsource", "htmlfile", "jsonp-polling", "iframe"
-]
 _LISTS: Final = (
     "compression", "endpoints", "app_prefixes", "allowed_origins", "trusted_proxies", "jwt_algorithms",
     "sockjs_transports",
@@ -35,7 +32,9 @@ class Settings(BaseSettings):
     defaults.
     """
 
-    model_config = SettingsConfigDict(env_prefix="STOMPEDE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STOMPEDE_", extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     # Where and under which names clients find the node.
     endpoints: Names = Field(("/stomp",), description="HTTP paths that speak STOMP over WebSocket.")
@@ -76,7 +75,8 @@ class Settings(BaseSettings):
     )
     public_url: str | None = Field(
         None,
-        description="WebSocket URL under which clients reach this node; by default made from host and port.",
+        description="WebSocket URL under which clients reach this node; by default made from host and port. Set it "
+        "behind a proxy, for `--host 0.0.0.0` and under other ASGI servers.",
     )
     sockjs_transports: Annotated[tuple[SockJsTransport, ...], NoDecode] = Field(
         ("websocket", "xhr-streaming", "xhr-polling", "eventsource"),
@@ -284,9 +284,7 @@ class Settings(BaseSettings):
     # Bounds of one session. Each is applied before the memory is taken.
     max_headers: Positive = Field(64, description="Headers of one frame.")
     max_header_line_bytes: Positive = Field(8 * KIB, description="One header line; tokens are the longest.")
-    max_header_block_bytes: Positive = Field(
-        16 * KIB, description="Command and headers of one frame together."
-    )
+    max_header_block_bytes: Positive = Field(16 * KIB, description="Command and headers of one frame.")
     max_body_bytes: Positive = Field(256 * KIB, description="Body of one frame.")
     max_message_bytes: Positive = Field(
         512 * KIB, description="One WebSocket message; it may carry a part of a frame, or several."
@@ -316,9 +314,7 @@ class Settings(BaseSettings):
     max_prefetch: Positive = Field(1000, description="Largest `prefetch-count` of a subscription.")
     max_transactions: Positive = Field(100, description="Open transactions of one session.")
     max_transaction_frames: Positive = Field(1000, description="Frames of one transaction.")
-    max_transaction_bytes: Positive = Field(
-        1 * MIB, description="Bodies and headers of the messages in one transaction together."
-    )
+    max_transaction_bytes: Positive = Field(1 * MIB, description="Bytes of one, as `history_bytes` counts.")
     max_temporary_queues: Positive = Field(
         32,
         description="Temporary queues that one session names; it needs one for its answers. They end with the session.",
@@ -352,7 +348,8 @@ class Settings(BaseSettings):
     )
     outbound_bytes: Positive = Field(
         1 * MIB,
-        description="Bytes that wait for one client that reads too slowly; beyond it the destination's policy acts.",
+        description="Bytes that wait for one client that reads too slowly; beyond it the destination's policy acts. "
+        "As many may wait for its ACKs of messages of topics, as `history_bytes` counts.",
     )
     outbound_age_s: Seconds = Field(
         30, description="Longest time that a client may take nothing while bytes wait for it."
@@ -384,7 +381,8 @@ class Settings(BaseSettings):
     history_bytes: Positive = Field(
         256 * MIB,
         description="Bytes of all histories in memory; beyond it whole histories are forgotten, those that were "
-        "silent for the longest time first.",
+        "silent for the longest time first. A message counts with body, destination and headers, 128 for each header, "
+        "and 384 for itself: about the memory that it takes.",
     )
     max_recoveries: Positive = Field(
         100,
@@ -398,11 +396,11 @@ class Settings(BaseSettings):
     )
     queue_bytes: Positive = Field(
         256 * MIB,
-        description="Bytes of the messages in all queues together; beyond it senders get `unavailable`.",
+        description="What all queues together hold, as `history_bytes` counts; beyond it senders get `unavailable`.",
     )
     transaction_bytes: Positive = Field(
         64 * MIB,
-        description="Bytes of the messages in all open transactions together; beyond it a SEND in one gets "
+        description="What all open transactions hold, as `history_bytes` counts; beyond it a SEND in one gets "
         "`unavailable`, which spoils it.",
     )
     max_handlers: Positive = Field(
@@ -428,9 +426,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _know_the_places(self) -> Self:
-        check_endpoints(self.endpoints)
-        check_origins(self.allowed_origins)
-        check_compression(self.compression, self.endpoints)
+        check_places(self.endpoints, self.allowed_origins, self.compression, self.public_url)
         return self
 
     @model_validator(mode="before")

@@ -78,7 +78,7 @@ class HistoryStatistics(msgspec.Struct, frozen=True, rename="camel"):
     Attributes:
         destinations: destinations that have a history now; ``None`` where counting is not cheap.
         messages: messages that are kept now; ``None`` where counting is not cheap.
-        size_bytes: bytes of their bodies; ``None`` where counting is not cheap.
+        size_bytes: what they take, as `append` was told; ``None`` where counting is not cheap.
         appended: messages appended by this node.
         read: messages read by this node.
         unreachable: reads of this node whose position was no longer there.

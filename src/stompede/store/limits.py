@@ -12,7 +12,8 @@ class History(msgspec.Struct, frozen=True):
 
     Attributes:
         count: messages.
-        size_bytes: bytes of their bodies together.
+        size_bytes: what they take together: bytes of bodies, destinations and headers, 128 for each header, and 384 for
+            each message.
         age_s: age of the oldest, in seconds; ``None`` for any age.
     """
 
@@ -26,7 +27,7 @@ class Queue(msgspec.Struct, frozen=True):
 
     Attributes:
         max_messages: messages that wait or are with a consumer.
-        max_bytes: bytes of their bodies and headers together.
+        max_bytes: what they take together, counted as in `History`.
         ttl_s: longest life of a message in seconds; ``None`` for any.
         full: what happens to one more: ``refuse`` tells its sender ``queue-full``; ``drop-oldest`` lets the oldest
             waiting one go.

@@ -28,6 +28,7 @@ def install(
     *,
     routes: Routes,
     node_url: Callable[[], str],
+    node_url_at: Callable[[Request], str] | None = None,
     settings: LocationSettings | None = None,
     index: GeoIndex[int] | None = None,
     demo: bool = False,
@@ -43,6 +44,7 @@ def install(
         app: the application; it must not have started.
         routes: the routing table; its entries live for the application's setting ``route_ttl_s``.
         node_url: the WebSocket URL under which clients reach this node.
+        node_url_at: the same for who makes an HTTP request; by default ``node_url`` alike for all.
         settings: by default from the environment.
         index: where positions are kept; by default in memory.
         demo: everybody may report for every rider, and look. Otherwise only a rider's own token may report
@@ -70,7 +72,7 @@ def install(
     app.message("/commute")(tracking.commute)
     _describe_topics(app, demo=demo)
     allowed = Depends(_may_look(app, principal_of))
-    app.fastapi.include_router(location_router(tracking, [allowed]))
+    app.fastapi.include_router(location_router(tracking, [allowed], node_url_at))
     return tracking
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.params import Depends
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -53,12 +53,17 @@ def _problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/problem+json": {}}}
 
 
-def location_router(tracking: RiderTracking, dependencies: Sequence[Depends] = ()) -> APIRouter:
+def location_router(
+    tracking: RiderTracking,
+    dependencies: Sequence[Depends] = (),
+    node_url_at: Callable[[Request], str] | None = None,
+) -> APIRouter:
     """The REST side of rider tracking.
 
     Args:
         tracking: the live picture that the routes read.
         dependencies: what every request has to pass first, for example a login.
+        node_url_at: the URL of this node for who makes a request; by default the one in the routing table.
 
     Returns:
         A router with ``/api/v1/rider/{riderId}`` and ``/api/v1/riders``. Its lifespan publishes the overview.
@@ -70,7 +75,7 @@ def location_router(tracking: RiderTracking, dependencies: Sequence[Depends] = (
         dependencies=list(dependencies),
         lifespan=_publishing_overview(tracking),
     )
-    _add_rider(router, tracking)
+    _add_rider(router, tracking, node_url_at or (lambda _: tracking.node_url()))
     _add_riders(router, tracking)
     return router
 
@@ -89,14 +94,14 @@ def _publishing_overview(tracking: RiderTracking) -> Callable[[Any], AbstractAsy
     return lifespan
 
 
-def _add_rider(router: APIRouter, tracking: RiderTracking) -> None:
+def _add_rider(router: APIRouter, tracking: RiderTracking, node_url_at: Callable[[Request], str]) -> None:
     rider_path = Path(alias="riderId", ge=0, le=MAX_RIDER_ID)
 
     @router.get(
         "/rider/{riderId}",
         responses={404: _problem("No node serves this rider; `connect` says where to go instead.")},
     )
-    async def rider(rider_id: Annotated[int, rider_path]) -> RiderNode:
+    async def rider(request: Request, rider_id: Annotated[int, rider_path]) -> RiderNode:
         """Tell which WebSocket URL serves a rider; when none does, where to connect instead."""
         url = await tracking.routes.get(rider_key(rider_id))
         if url is None:
@@ -104,8 +109,10 @@ def _add_rider(router: APIRouter, tracking: RiderTracking) -> None:
                 HTTPStatus.NOT_FOUND,
                 "not-found",
                 f"no node serves rider {rider_id}; connect to the one named here and subscribe there",
-                connect=tracking.node_url(),
+                connect=node_url_at(request),
             )
+        if url == tracking.node_url():
+            url = node_url_at(request)
         return RiderNode(rider_id=rider_id, url=url)
 
 

@@ -15,7 +15,9 @@ Positive = Annotated[int, Field(gt=0)]
 class LocationSettings(BaseSettings):
     """What the location service can be told; by environment as ``STOMPEDE_LOCATION_*``."""
 
-    model_config = SettingsConfigDict(env_prefix="STOMPEDE_LOCATION_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STOMPEDE_LOCATION_", extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     expire_s: Seconds = Field(
         60,

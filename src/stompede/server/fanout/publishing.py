@@ -147,12 +147,15 @@ class Publisher:
         """
         if destination not in self._checked:
             self._check(destination)
+            if len(self._checked) >= _REMEMBERED:
+                self._checked.clear()
+            self._checked.add(destination)
         if content_type is not None:
             check_text("content_type", content_type)
         return checked_headers(headers) if headers else headers
 
     def _check(self, destination: str) -> None:
-        """Refuses what no message can go to, as for a SEND; good names are remembered, some thousand of them."""
+        """Refuses what no message can go to, as for a SEND. On any thread: `check` alone remembers good names."""
         kind = self._prefixes.classify(destination)
         if kind is not Kind.TOPIC and kind is not Kind.QUEUE and kind is not Kind.TEMP:
             raise Problem(
@@ -169,9 +172,6 @@ class Publisher:
                 "invalid-destination",
                 f"{destination}: a message goes to one destination, without wildcards (* > #)",
             )
-        if len(self._checked) >= _REMEMBERED:
-            self._checked.clear()
-        self._checked.add(destination)
 
     def publish_message(self, message: Message) -> Awaitable[None] | None:
         """Publishes a message as it is."""
@@ -237,9 +237,12 @@ class Publisher:
         """Publishes from another thread. Does not wait; what the bus refuses later is logged.
 
         Raises:
+            Problem: ``invalid-destination``.
             BusError: ``threadsafe_queue`` publications wait already.
             SessionClosedError: the node does not run.
         """
+        if destination not in self._checked:
+            self._check(destination)
         with self._threads:
             if len(self._threadsafe) >= self._settings.threadsafe_queue:
                 self._threadsafe_refused += 1

@@ -183,12 +183,15 @@ class Ledger:
 
     Attributes:
         consumers: by their numbers.
+        waiting_bytes: what waits for those of topics.
+        droppable_bytes: of that, what may go to make room.
     """
 
-    __slots__ = ("_ended", "_next", "consumers")
+    __slots__ = ("_ended", "_next", "consumers", "droppable_bytes", "waiting_bytes")
 
     def __init__(self) -> None:
         self.consumers: dict[int, Consumer] = {}
+        self.waiting_bytes = self.droppable_bytes = 0
         self._next = 0
         self._ended = False
 
@@ -213,8 +216,8 @@ class Ledger:
     ) -> tuple[Consumer, list[Delivered]] | None:
         """The consumer and the messages that a frame is about; ``None`` where it names none."""
         if version is stomp.Version.V1_2:
-            number = event.id.partition("-")[0]
-            found = self.consumers.get(int(number)) if number.isdecimal() and len(number) < 19 else None
+            number = _number(event.id.partition("-")[0], 18)
+            found = None if number is None else self.consumers.get(number)
             asked: Sequence[Consumer] = () if found is None else (found,)
         elif event.subscription is None:
             asked = tuple(self.consumers.values())
@@ -230,10 +233,8 @@ class Ledger:
         """Whether a frame may be about a message of a consumer that has ended."""
         if version is not stomp.Version.V1_2:
             return self._ended
-        number = event.id.partition("-")[0]
-        if not (number.isdecimal() and len(number) < 19):
-            return False
-        return 0 < int(number) <= self._next and int(number) not in self.consumers
+        number = _number(event.id.partition("-")[0], 18)
+        return number is not None and 0 < number <= self._next and number not in self.consumers
 
 
 def ledger_of(session: Session) -> Ledger:
@@ -252,12 +253,18 @@ def prefetch_of(session: Session, head: stomp.Head) -> int | None:
     said = head.headers.get(PREFETCH)
     if said is None:
         return None
-    if not said.isdecimal() or len(said) > 9:
+    asked = _number(said, 9)
+    if asked is None:
         raise Problem(
             "invalid-header", f"{PREFETCH} must be a number of messages, 0 for as many as are allowed"
         )
     most = session.node.settings.max_prefetch
-    return min(int(said) or most, most)
+    return min(asked or most, most)
+
+
+def _number(text: str, most_digits: int) -> int | None:
+    """What ASCII digits say; other alphabets' would do for ``int``, too."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= most_digits else None
 
 
 def direct_ack(session: Session, subscription: Subscription, message_id: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import msgspec
 
-from stompede.messaging.message import Message
+from stompede.messaging.message import Message, size_of
 from stompede.messaging.problem import Problem
 from stompede.server.handlers.turns import Turns
 from stompede.server.options import PLAIN, OptionsTable
@@ -170,12 +170,9 @@ class Queues:
             Problem: ``not-found``: a temporary queue that is not there.
         """
         self.check(message.destination)
-        size = len(message.body)
-        for name, value in message.headers.items():
-            size += len(name) + len(value)
         options = self._options.of(message.destination)
         asked_for = options is not PLAIN or message.destination in self._consumed
-        return Entry(message.destination, message, size, options.queue, asked_for)
+        return Entry(message.destination, message, size_of(message), options.queue, asked_for)
 
     def _checked(self, outcome: Refused | Awaitable[Refused | None] | None) -> Awaitable[None] | None:
         if outcome is None:

@@ -1,30 +1,29 @@
 """Topics whose subscribers acknowledge.
 
 Such a subscription has a private, bounded queue behind the hub: it gets as many messages as its prefetch, and the rest
-waits, by the policy of the destination for slow subscribers. What it refuses comes again, ``max_deliveries`` times in
-all; then it is dropped, and counted. What waits, or is not acknowledged, ends with the subscription: a topic keeps
-nothing for those who are not there. Where it has a history, `stompede.server.recovery` fills the consumer from that.
+waits, by the policy of the destination for slow subscribers. The bound is one for all such subscriptions of a session;
+where a message may push out older ones, its own subscription's go first. What a subscription refuses comes again,
+``max_deliveries`` times in all; then it is dropped, and counted. What waits, or is not acknowledged, ends with the
+subscription: a topic keeps nothing for those who are not there. Where it has a history, `stompede.server.recovery`
+fills the consumer from that.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 import msgspec
 
-from stompede.messaging.message import Message
+from stompede.messaging.message import Message, size_of
 from stompede.server.fanout.policies import Conflate, Cut, SlowPolicy
-from stompede.server.queues.acks import Consumer, Delivered
+from stompede.server.queues.acks import Consumer, Delivered, ledger_of
 from stompede.server.session.subscription import Subscription
 from stompede.store import Position
 
 if TYPE_CHECKING:
     from stompede.server.session.session import Session
-
-
-_OVERHEAD: Final = 128  # bytes that a waiting message counts for besides its body
 
 
 class TopicAcksStatistics(msgspec.Struct, rename="camel"):
@@ -33,6 +32,7 @@ class TopicAcksStatistics(msgspec.Struct, rename="camel"):
     Attributes:
         consumers: subscriptions to topics that acknowledge, now.
         waiting: messages that wait for them now, because as many as their prefetch are unacknowledged.
+        waiting_bytes: what those take, see `size_of`.
         delivered: messages delivered.
         redelivered: of those, the ones that had been refused before.
         acknowledged: messages acknowledged.
@@ -41,6 +41,7 @@ class TopicAcksStatistics(msgspec.Struct, rename="camel"):
 
     consumers: int = 0
     waiting: int = 0
+    waiting_bytes: int = 0
     delivered: int = 0
     redelivered: int = 0
     acknowledged: int = 0
@@ -51,11 +52,8 @@ class _Waiting(msgspec.Struct, frozen=True, gc=False):
     id: str
     message: Message
     deliveries: int  # this one included
-    may_go: bool = True  # to make room for others
-
-    @property
-    def size_bytes(self) -> int:
-        return len(self.message.body) + _OVERHEAD
+    size_bytes: int
+    may_go: bool = False  # to make room for others
 
 
 @final
@@ -71,8 +69,7 @@ class TopicConsumer(Consumer):
     """
 
     __slots__ = (
-        "_again", "_counts", "_fresh", "_held", "_max_bytes", "_options", "_overflown", "_size_bytes",
-        "drained",
+        "_again", "_counts", "_fresh", "_held", "_ledger", "_max_bytes", "_options", "_overflown", "drained",
     )  # fmt: skip
 
     def __init__(self, session: Session, subscription: Subscription) -> None:
@@ -85,7 +82,7 @@ class TopicConsumer(Consumer):
         self._counts = node.topic_acks
         self._again: deque[_Waiting] = deque()
         self._fresh: OrderedDict[Hashable, _Waiting] = OrderedDict()
-        self._size_bytes = 0
+        self._ledger = ledger_of(session)
         self._overflown = False
         self._held: dict[str, Delivered] = {}
         self.drained: Callable[[], None] | None = None
@@ -100,40 +97,67 @@ class TopicConsumer(Consumer):
         if isinstance(policy, Conflate):
             key = (message.destination, message.headers.get(policy.by) if policy.by else None)
         older = self._fresh.get(key)
-        waiting = _Waiting(message_id, message, 1, not isinstance(policy, Cut))
-        more = waiting.size_bytes - (0 if older is None else older.size_bytes)
-        if self._size_bytes + more > self._max_bytes and not self._make_room(more, key, policy):
+        waiting = _Waiting(message_id, message, 1, size_of(message), not isinstance(policy, Cut))
+        if self._ledger.waiting_bytes + waiting.size_bytes > self._max_bytes and not self._make_room(
+            waiting.size_bytes, key, older, policy
+        ):
             return
         if older is not None:
-            del self._fresh[key]
-        self._counts.waiting += older is None
-        self._size_bytes += more
+            self._left(self._fresh.pop(key))
+        self._came(waiting)
         self._fresh[key] = waiting
         self.session.node.turns.add(self)
 
-    def _make_room(self, wanted: int, replaced: Hashable, policy: SlowPolicy) -> bool:
+    def _came(self, one: _Waiting) -> None:
+        self._counts.waiting += 1
+        self._counts.waiting_bytes += one.size_bytes
+        self._ledger.waiting_bytes += one.size_bytes
+        if one.may_go:
+            self._ledger.droppable_bytes += one.size_bytes
+
+    def _left(self, one: _Waiting) -> None:
+        self._counts.waiting -= 1
+        self._counts.waiting_bytes -= one.size_bytes
+        self._ledger.waiting_bytes -= one.size_bytes
+        if one.may_go:
+            self._ledger.droppable_bytes -= one.size_bytes
+
+    def _make_room(self, wanted: int, replaced: Hashable, older: _Waiting | None, policy: SlowPolicy) -> bool:
         """Drops the oldest waiting messages that may go until one more fits; false where it must not be taken."""
+        freed = 0 if older is None else older.size_bytes
+        excess = self._ledger.waiting_bytes - freed + wanted - self._max_bytes
+        if excess <= 0:
+            return True
         if isinstance(policy, Cut):
             self._overflown = True
             self.session.node.turns.add(self)  # the hub must not be entered from here
             return False
-        doomed = []
-        left = self._size_bytes
-        for key, one in self._fresh.items():
-            if left + wanted <= self._max_bytes:
-                break
-            if key != replaced and one.may_go:
-                doomed.append(key)
-                left -= one.size_bytes
-        for key in doomed:
-            del self._fresh[key]
-        self._size_bytes = left
-        self._counts.waiting -= len(doomed)
-        self._counts.dropped += len(doomed)
-        if self._size_bytes + wanted <= self._max_bytes:
+        if excess <= self._ledger.droppable_bytes - freed:
+            excess -= self._drop_oldest(excess, replaced)
+            others = self._ledger.consumers.values() if excess > 0 else ()
+            for consumer in others:
+                if excess > 0 and consumer is not self and isinstance(consumer, TopicConsumer):
+                    excess -= consumer._drop_oldest(excess, None)
             return True
         self._counts.dropped += 1
         return False
+
+    def _drop_oldest(self, wanted: int, replaced: Hashable) -> int:
+        """Drops the oldest waiting messages that may go until so many bytes are free, or none is left; returns how many
+        it were.
+        """
+        doomed = []
+        freed = 0
+        for key, one in self._fresh.items():
+            if freed >= wanted:
+                break
+            if key != replaced and one.may_go:
+                doomed.append(key)
+                freed += one.size_bytes
+        for key in doomed:
+            self._left(self._fresh.pop(key))
+        self._counts.dropped += len(doomed)
+        return freed
 
     # From a history.
 
@@ -144,9 +168,8 @@ class TopicConsumer(Consumer):
 
     def take_past(self, message_id: str, message: Message) -> None:
         """Takes what was missed. No policy leaves anything out of it: who gives it waits until all of it is taken."""
-        waiting = self._fresh[message_id] = _Waiting(message_id, message, 1)
-        self._counts.waiting += 1
-        self._size_bytes += waiting.size_bytes
+        waiting = self._fresh[message_id] = _Waiting(message_id, message, 1, size_of(message))
+        self._came(waiting)
         self.session.node.turns.add(self)
 
     def unfinished(self) -> Position | None:
@@ -186,8 +209,7 @@ class TopicConsumer(Consumer):
                 _, one = self._fresh.popitem(last=False)
             else:
                 break
-            self._size_bytes -= one.size_bytes
-            self._counts.waiting -= 1
+            self._left(one)
             self._counts.delivered += 1
             self._counts.redelivered += one.deliveries > 1
             self.write(one.id, one.message, one.deliveries)
@@ -215,10 +237,9 @@ class TopicConsumer(Consumer):
         again = [each for each in messages if each.deliveries < self._most(each.message) and not self.gone]
         self._counts.dropped += len(messages) - len(again)
         self._let_loose(messages)
-        self._counts.waiting += len(again)
         for each in reversed(again):
-            waiting = _Waiting(each.id, each.message, each.deliveries + 1)
-            self._size_bytes += waiting.size_bytes
+            waiting = _Waiting(each.id, each.message, each.deliveries + 1, size_of(each.message))
+            self._came(waiting)
             self._again.appendleft(waiting)
         self.ready()
         return None
@@ -242,7 +263,8 @@ class TopicConsumer(Consumer):
         """It ends, whether or not the hub has it."""
         self.end()
         self._counts.consumers -= 1
-        self._counts.waiting -= len(self._again) + len(self._fresh)
+        for one in (*self._again, *self._fresh.values()):
+            self._left(one)
         self._again.clear()
         self._fresh.clear()
 

@@ -20,7 +20,7 @@ import structlog
 from stompede._traceback import traceback_of
 from stompede.bus import Bus
 from stompede.errors import StompedeError
-from stompede.messaging.message import Message
+from stompede.messaging.message import Message, size_of
 from stompede.server.fanout.hub import Hub
 from stompede.server.fanout.publication import Publication
 from stompede.store import History, HistoryStore, Page, Position
@@ -65,14 +65,6 @@ class _Watch:
     def __init__(self) -> None:
         self.last: Position | None = None
         self.held: list[Publication] | None = None
-
-
-def size_of(message: Message) -> int:
-    """What a message takes of the bounds of a history."""
-    headers = message.headers
-    if not headers:
-        return len(message.body)
-    return len(message.body) + sum(len(name) + len(value) for name, value in headers.items())
 
 
 async def _guarded(coro: Coroutine[Any, Any, None]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import msgspec
 
-from stompede.messaging.message import Message
+from stompede.messaging.message import Message, size_of
 from stompede.messaging.problem import Problem
 from stompede.server.recovery.outlets import Outlet
 from stompede.server.recovery.pages import Items
@@ -25,7 +25,6 @@ Said = Mapping[str, str]
 """What the RECEIPT of a SUBSCRIBE says."""
 
 _NOWHERE: Final = Position("", 0)  # in no stream: the id of another server, or of before there was a history
-_OVERHEAD: Final = 200  # bytes of a message besides its body
 
 
 class RecoveryStatistics(msgspec.Struct, frozen=True, rename="camel"):
@@ -80,9 +79,9 @@ class Collector:
             position = Position.parse(message_id)
             if position is not None:
                 self._live.append((position, message_id, message))
-                self._bytes += _OVERHEAD + len(message.body)
+                self._bytes += size_of(message)
                 while self._bytes > self._max_bytes:  # whoever needs it reads it from the history
-                    self._bytes -= _OVERHEAD + len(self._live.popleft()[2].body)
+                    self._bytes -= size_of(self._live.popleft()[2])
         self._recoverer.came(self)
 
     def begin(self, recovery: Recovery) -> None:

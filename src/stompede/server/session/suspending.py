@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stompede.errors import AuthenticationError
 from stompede.messaging.destinations import Kind
 from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
@@ -75,34 +74,25 @@ def _resume(session: Session, subscription: Subscription) -> None:
     def done(_: object, error: BaseException | None) -> None:
         if session.closed or not subscription.suspended or not standing.stands(session, subscription):
             return
-        if error is None:
-            subscription.suspended = False
-            if subscription.kind not in standing.OF_USERS:
-                _attach_again(session, subscription)
-        elif isinstance(error, (Problem, AuthenticationError)):
-            session.node.problems.tell(session, error, subscription.destination)
-        else:
-            session.node.problems.log_failure(session, error, subscription.destination)
+        if error is not None:
+            _end(session, subscription, error)
+            return
+        subscription.suspended = False
+        if subscription.kind not in standing.OF_USERS:
+            _attach_again(session, subscription)
 
     # From the loop: a token may be proved from within a task, and handlers are started outside of any.
     session.node.call_soon(lambda: session.node.runner.start(ask(), done))
 
 
 def _attach_again(session: Session, subscription: Subscription) -> None:
-    """Where it cannot be taken up again it ends, and the client is told."""
-    problems, destination = session.node.problems, subscription.destination
-
     def done(_: object, error: BaseException | None) -> None:
         if error is None:
             answered(subscription)
-            return
-        problem = problems.known(error)
-        if problem is None:
-            problems.log_failure(session, error, destination, "a subscription could not be taken up again")
-            problem = Problem("unavailable", "the subscription could not be taken up again")
-        if not session.closed and not subscription.suspended and standing.stands(session, subscription):
-            standing.drop(session, subscription)
-            problems.tell(session, problem, destination)
+        elif session.closed or subscription.suspended or not standing.stands(session, subscription):
+            _why(session, subscription, error)  # an unexpected error is logged all the same
+        else:
+            _end(session, subscription, error)
 
     try:
         attached = attach(session, subscription, None)
@@ -113,3 +103,20 @@ def _attach_again(session: Session, subscription: Subscription) -> None:
         done(None, None)
     else:
         session.node.call_soon(partial(session.node.runner.start, wait_attached(attached), done))
+
+
+def _end(session: Session, subscription: Subscription, error: BaseException) -> None:
+    """What cannot be taken up again ends, and the client is told which it is."""
+    problem = _why(session, subscription, error)
+    standing.drop(session, subscription)
+    session.node.problems.tell(session, problem, subscription.destination, ended=subscription.id)
+
+
+def _why(session: Session, subscription: Subscription, error: BaseException) -> Problem:
+    problems = session.node.problems
+    problem = problems.known(error)
+    if problem is None:
+        said = "a subscription could not be taken up again"
+        problems.log_failure(session, error, subscription.destination, said)
+        problem = Problem("unavailable", "the subscription could not be taken up again")
+    return problem

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import msgspec
 
-from stompede.messaging.message import Message
+from stompede.messaging.message import Message, size_of
 from stompede.messaging.problem import Problem
 from stompede.server.handlers.routes import Route
 from stompede.server.session import credentials
@@ -40,7 +40,7 @@ class TransactionsStatistics(msgspec.Struct, rename="camel"):
         committed: took effect.
         aborted: by ABORT, or because their session ended.
         refused: COMMITs that took no effect.
-        size_bytes: bodies and headers of the messages in open ones.
+        size_bytes: what the messages in open ones take, see `size_of`.
     """
 
     open: int = 0
@@ -130,7 +130,7 @@ def _room(session: Session, transaction: Transaction, size_bytes: int) -> None:
     if transaction.size_bytes + size_bytes > settings.max_transaction_bytes:
         raise Problem(
             "too-large",
-            f"bodies and headers of a transaction may have {settings.max_transaction_bytes} bytes "
+            f"the messages of a transaction may take {settings.max_transaction_bytes} bytes "
             "(max_transaction_bytes)",
         )
     counts = session.node.transactions
@@ -151,8 +151,7 @@ def keep_message(session: Session, head: stomp.Head, route: Route, message: Mess
     """
     transaction = _find(session, head)
     assert transaction is not None
-    size = len(message.body) + sum(len(name) + len(value) for name, value in message.headers.items())
-    _room(session, transaction, 0 if transaction.spoiled else size)
+    _room(session, transaction, 0 if transaction.spoiled else size_of(message))
     if transaction.spoiled:
         return
     if route.served is None:

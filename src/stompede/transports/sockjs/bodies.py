@@ -11,6 +11,7 @@ from stompede.transports.sockjs.options import SockJsOptions
 from stompede.wire.sockjs import BodyRefused, form_field, parse_messages
 
 _MAX_DIGITS: Final = 18
+_FORM: Final = "application/x-www-form-urlencoded"
 # Who sends nothing for so long in the middle of a body has most likely gone.
 _PART_TIMEOUT_S: Final = 30.0
 
@@ -28,7 +29,12 @@ class BodyTooSlow(Exception):  # noqa: N818 - an expected outcome
 
 
 async def read_messages(
-    receive: Receive, headers: Mapping[str, str], options: SockJsOptions, progress: Callable[[], None]
+    receive: Receive,
+    headers: Mapping[str, str],
+    options: SockJsOptions,
+    progress: Callable[[], None],
+    *,
+    forms: bool,
 ) -> list[bytes]:
     """Reads a request's body to its end, and the messages in it.
 
@@ -37,6 +43,8 @@ async def read_messages(
         headers: names in lower case.
         options: the limits.
         progress: called for each part that comes.
+        forms: whether a body may be a form. Else it is JSON, whatever its type says: clients send none that is right,
+            and HTTP libraries call what has none a form.
 
     Raises:
         BodyTooLarge: beyond ``max_post_bytes`` or ``max_message_bytes``.
@@ -45,8 +53,18 @@ async def read_messages(
     """
     limit = options.max_post_bytes
     length = headers.get("content-length", "")
-    if length.isdecimal() and (len(length) > _MAX_DIGITS or int(length) > limit):
+    if length.isascii() and length.isdecimal() and (len(length) > _MAX_DIGITS or int(length) > limit):
         raise BodyTooLarge(f"a body of more than {limit} bytes (sockjs_max_post_bytes)")
+    data = await _whole(receive, limit, progress)
+    if forms and headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+        data = form_field(data, "d")
+    messages = parse_messages(data)
+    if any(len(message) > options.max_message_bytes for message in messages):
+        raise BodyTooLarge(f"a message of more than {options.max_message_bytes} bytes (max_message_bytes)")
+    return messages
+
+
+async def _whole(receive: Receive, limit: int, progress: Callable[[], None]) -> bytes:
     body = bytearray()
     while True:
         event = await _part(receive)
@@ -57,8 +75,7 @@ async def read_messages(
             raise BodyTooLarge(f"a body of more than {limit} bytes (sockjs_max_post_bytes)")
         progress()
         if not event.get("more_body", False):
-            break
-    return _parsed(bytes(body), headers, options.max_message_bytes)
+            return bytes(body)
 
 
 async def _part(receive: Receive) -> MutableMapping[str, Any]:
@@ -67,15 +84,3 @@ async def _part(receive: Receive) -> MutableMapping[str, Any]:
             return await receive()
     except TimeoutError:
         raise BodyTooSlow from None
-
-
-def _parsed(body: bytes, headers: Mapping[str, str], limit: int) -> list[bytes]:
-    if (
-        headers.get("content-type", "").partition(";")[0].strip().lower()
-        == "application/x-www-form-urlencoded"
-    ):
-        body = form_field(body, "d")
-    messages = parse_messages(body)
-    if any(len(message) > limit for message in messages):
-        raise BodyTooLarge(f"a message of more than {limit} bytes (max_message_bytes)")
-    return messages

@@ -284,7 +284,11 @@ async def _read(request: Request, session: SockJsSession) -> bool:
         async with session.while_it_lives() as scope:
             scope.reschedule(asyncio.get_running_loop().time() + BODY_TIMEOUT_S)
             messages = await read_messages(
-                request.receive, request.headers, request.service.options, session.progress
+                request.receive,
+                request.headers,
+                request.service.options,
+                session.progress,
+                forms=request.location.place is Place.JSONP_SEND,
             )
     except TimeoutError:
         await request.say(408, "the body did not come in time, or its session has ended meanwhile")
