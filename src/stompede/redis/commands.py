@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -199,7 +200,8 @@ class Commands:
         """The next pipeline asks anew who the master is, or what a cluster looks like."""
         client, self._client = self._client, None
         if client is not None:
-            await client.aclose()
+            with contextlib.suppress(Exception):  # what broke need not close well
+                await client.aclose()
 
     @staticmethod
     def _fail(calls: list[_Call], said: str) -> None:
