@@ -8,14 +8,14 @@ import random
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 
 import redis
 from cutting import CuttingProxy
-from redisserving import RedisServer, running_cluster, running_redis
+from redisserving import RedisServer, running_cluster, running_redis, running_sentinels
 from stompede.errors import BusError
 from stompede.redis import RedisAddress
 from stompede.store import Queue
@@ -315,18 +315,30 @@ async def test_two_nodes_of_one_id_are_told_apart(server: RedisServer) -> None:
             await second.store.start(second.told.append)
 
 
-async def test_when_a_master_of_a_cluster_dies_its_replica_goes_on() -> None:
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+async def test_when_a_master_of_a_cluster_ends_or_hangs_its_replica_goes_on(end: signal.Signals) -> None:
     with running_cluster() as cluster:
-        async with node(cluster.url, patience_s=PATIENCE_S) as one, node(cluster.url) as other:
-            await known(other.store.watch("a"))
-            await one.put(*range(10))
-            taken = await one.take(5)
-            with redis.Redis(port=cluster.master_of("{test}").port) as admin:
-                assert admin.wait(1, 1000) == 1
-            cluster.master_of("{test}").kill()
-            await one.put(10)
-            await known(one.store.settle("a", [each.id for each in taken]))
-            other.told.clear()
-            await one.put(11)
-            await other.wait_told("a")
-            assert numbers(await other.take()) == [*range(5, 12)]
+        await goes_on(cluster.url, lambda: cluster.master_of("{test}"), end)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+async def test_when_a_master_under_sentinels_ends_or_hangs_another_goes_on(end: signal.Signals) -> None:
+    with running_sentinels() as sentinels:
+        await goes_on(sentinels.url, lambda: sentinels.master, end)
+
+
+async def goes_on(url: str, master: Callable[[], RedisServer], end: signal.Signals) -> None:
+    """What a master that has a replica acknowledged is there, and more can come, when the master is gone."""
+    async with node(url, patience_s=PATIENCE_S) as one, node(url, patience_s=PATIENCE_S) as other:
+        await known(other.store.watch("a"))
+        await one.put(*range(10))
+        taken = await one.take(5)
+        with redis.Redis(port=master().port) as admin:
+            assert admin.wait(1, 1000) == 1
+        master().process.send_signal(end)
+        await one.put(10)
+        await known(one.store.settle("a", [each.id for each in taken]))
+        other.told.clear()
+        await one.put(11)
+        await other.wait_told("a")
+        assert numbers(await other.take()) == list(range(5, 12))

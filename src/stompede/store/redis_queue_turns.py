@@ -42,6 +42,7 @@ _MAYBE_LATER: Final = (
 )  # fmt: skip
 _LET_IN_NEVER: Final = (RedisAuthenticationError, RedisAuthorizationError)
 _PAUSE_S: Final = (0.02, 0.5)  # first and longest one between attempts
+ATTEMPT_S: Final = 2.5  # a server that takes longer may be gone: another attempt may find another one
 _CANCEL_AGAIN_S: Final = 0.1
 _MOST_STEPS: Final = 256  # of a turn, so that the server serves others between two of them
 _MOST_BYTES: Final = 1024 * 1024  # of the messages of a turn, unless it is a single one
@@ -306,23 +307,20 @@ class Turns:
         clock = asyncio.get_running_loop().time
         until = clock() + self._patience_s
         try:
-            async with asyncio.timeout_at(until):
-                while True:
-                    try:
+            while (left := until - clock()) > 0:
+                try:
+                    async with asyncio.timeout(min(left, ATTEMPT_S)):
                         return await self._send(turn)
-                    except _LET_IN_NEVER as error:
-                        raise BusError(f"{self._where} does not let us in: {error}") from error
-                    except _MAYBE_LATER as error:
-                        last = error
-                    if clock() >= until:  # the cancelling may have been lost, see `end`
-                        raise TimeoutError
-                    await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads nodes
-                    pause = min(pause * 2, longest)
-        except TimeoutError:
-            said = "it does not answer" if last is None else str(last)
-            raise BusError(f"{self._where} has not served us for {self._patience_s:g} s: {said}") from last
+                except _LET_IN_NEVER as error:
+                    raise BusError(f"{self._where} does not let us in: {error}") from error
+                except _MAYBE_LATER as error:
+                    last = error if str(error) or last is None else last
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads nodes
+                pause = min(pause * 2, longest)
         except RedisError as error:
             raise BusError(f"{self._where} refused: {error}") from error
+        said = str(last) or "it does not answer"
+        raise BusError(f"{self._where} has not served us for {self._patience_s:g} s: {said}") from last
 
     async def _send(self, turn: Sequence[bytes]) -> list[Any]:
         try:

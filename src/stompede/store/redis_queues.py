@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from stompede.errors import BusError, ConfigurationError
 from stompede.redis.address import RedisAddress
 from stompede.store.queues import Entry, Length, QueueStoreStatistics, Refusal, Refused, Taken
-from stompede.store.redis_queue_turns import Bounds, Turns, end
+from stompede.store.redis_queue_turns import ATTEMPT_S, Bounds, Turns, end
 
 T = TypeVar("T")
 log = structlog.get_logger("stompede.queues.redis")
@@ -83,7 +83,7 @@ class RedisQueues(Generic[T]):
             raise ConfigurationError(f"{node!r} is no id of a node: take one that is new at every boot")
         self._encode = encode
         self._decode = decode
-        self._client = address.client()
+        self._client = address.client(bounded=False)
         self._client.set_retry(Retry(NoBackoff(), 0))  # who retries here knows what must not be done twice
         self._key = f"{{{namespace}}}"
         self._wake_key = f"{self._key}:wake:{node}"
@@ -120,12 +120,13 @@ class RedisQueues(Generic[T]):
     async def _check_eviction(self) -> None:
         """Says so where the server would throw queues away. A server that does not tell is believed."""
         try:
-            if isinstance(self._client, RedisCluster):
-                node = self._client.get_node_from_key(self._key)
-                found = await self._client.info("memory", target_nodes=node)
-            else:
-                found = await self._client.info("memory")
-        except RedisError:
+            async with asyncio.timeout(ATTEMPT_S):
+                if isinstance(self._client, RedisCluster):
+                    node = self._client.get_node_from_key(self._key)
+                    found = await self._client.info("memory", target_nodes=node)
+                else:
+                    found = await self._client.info("memory")
+        except (RedisError, OSError):
             return
         policy = str(found.get("maxmemory_policy", ""))
         if found.get("maxmemory") and policy.startswith("allkeys"):
@@ -318,11 +319,12 @@ class RedisQueues(Generic[T]):
         """Waits for calls of other nodes to wake up."""
         while True:
             try:
-                first = await self._client.execute_command("BZPOPMIN", self._wake_key, _WAKE_WAIT_S)
-                if first is None:
-                    continue
-                more = await self._client.zpopmin(self._wake_key, _LOOKED_AT)
-            except (RedisError, OSError) as error:
+                async with asyncio.timeout(_WAKE_WAIT_S + ATTEMPT_S):
+                    first = await self._client.execute_command("BZPOPMIN", self._wake_key, _WAKE_WAIT_S)
+                    if first is None:
+                        continue
+                    more = await self._client.zpopmin(self._wake_key, _LOOKED_AT)
+            except (RedisError, OSError) as error:  # TimeoutError is an OSError
                 log.debug("nobody can wake the queues", reason=str(error))
                 await asyncio.sleep(self._look_s)
                 continue
