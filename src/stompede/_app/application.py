@@ -27,8 +27,9 @@ from stompede.errors import ConfigurationError, SessionClosedError, StompedeErro
 from stompede.messaging.destinations import Kind
 from stompede.messaging.guards import Operation
 from stompede.registry import ClockedRoutes, MemoryRoutingTable
+from stompede.server.describing import new_node_id
 from stompede.server.handlers.pool import Pool
-from stompede.server.node import Node, new_node_id
+from stompede.server.node import Node
 from stompede.server.presence.events import Present
 from stompede.server.session import connected
 from stompede.server.session.connected import SessionReport

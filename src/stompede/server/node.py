@@ -10,9 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from importlib import metadata
 from typing import Any, final
 
 import structlog
@@ -32,6 +30,7 @@ from stompede.server import stopping
 from stompede.server.admission import Admission
 from stompede.server.backends import Backends
 from stompede.server.deadlines import Deadlines
+from stompede.server.describing import node_info
 from stompede.server.fanout.delivery import Delivery
 from stompede.server.fanout.hub import Hub
 from stompede.server.fanout.outbox import OutboxCounters
@@ -66,11 +65,6 @@ from stompede.transports.base import Receiver, Refusal, Transport
 from stompede.wire import stomp
 
 log = structlog.get_logger("stompede.node")
-
-
-def new_node_id(unix_now: float) -> str:
-    """An id that no node ever had: ``{start in ms}/{uuid4}``."""
-    return f"{int(unix_now * 1000)}/{uuid.uuid4()}"
 
 
 @final
@@ -369,17 +363,7 @@ class Node:
 
     def describe(self) -> NodeInfo:
         """What other nodes and the gateway know of this one."""
-        return NodeInfo(
-            id=self.id,
-            url=self.url(),
-            version=metadata.version("stompede"),
-            region=self.settings.region,
-            sessions=len(self.sessions),
-            cpu=self.ticker.cpu,
-            draining=not self.accepting,
-            ready=self.ready,
-            place=self.settings.place,
-        )
+        return node_info(self)
 
     def statistics(self) -> NodeStatistics:
         """Figures of now and since the start, of the node and its parts."""
