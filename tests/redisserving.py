@@ -19,6 +19,7 @@ import pytest
 import redis
 
 PATIENCE_S = 20.0
+_FOLLOW_FAST = ("--repl-diskless-sync-delay", "0")
 
 
 def free_port() -> int:
@@ -298,3 +299,98 @@ def running_sentinels() -> Iterator[RedisSentinels]:
             yield servers
         finally:
             servers.kill()
+
+
+class SentinelRedis:
+    """A master, a replica and three Sentinels, of the test's own.
+
+    Args:
+        folder: for their logs and what they keep.
+        options: further ones of the command line, for both servers.
+
+    Attributes:
+        servers: the first master, and its replica.
+        url: for `RedisAddress`.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._folder = folder
+        master = free_port()
+        following = ("--replicaof", f"127.0.0.1 {master}")
+        self.servers = [
+            RedisServer(self._inside("master"), master, *_FOLLOW_FAST, *options),
+            RedisServer(self._inside("replica"), free_port(), *_FOLLOW_FAST, *following, *options),
+        ]
+        self._ports = [free_port() for _ in range(3)]
+        self._sentinels: list[subprocess.Popen[bytes]] = []
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self._ports)
+        self.url = f"redis+sentinel://{hosts}?master=main"
+
+    def _inside(self, name: str) -> Path:
+        folder = self._folder / name
+        folder.mkdir()
+        return folder
+
+    def start(self) -> None:
+        """Starts all, and waits until the replica follows and every Sentinel knows all others."""
+        for server in self.servers:
+            server.start()
+        for port in self._ports:
+            self._sentinels.append(self._start_sentinel(port))
+        end = time.monotonic() + PATIENCE_S
+        while not self._is_ready():
+            assert time.monotonic() < end, "the Sentinels do not come up"
+            time.sleep(0.05)
+
+    def _start_sentinel(self, port: int) -> subprocess.Popen[bytes]:
+        folder = self._inside(str(port))
+        lines = [f"port {port}", "bind 127.0.0.1", f"dir {folder}"]
+        lines += [f"sentinel monitor main 127.0.0.1 {self.servers[0].port} 2"]
+        lines += ["sentinel down-after-milliseconds main 500", "sentinel failover-timeout main 3000"]
+        (folder / "sentinel.conf").write_text("\n".join(lines) + "\n")  # each rewrites its own
+        with (folder / "log").open("ab") as log:
+            command = ["redis-sentinel", str(folder / "sentinel.conf")]
+            return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def _is_ready(self) -> bool:
+        with _commands(self.servers[1]) as client:
+            if client.info("replication").get("master_link_status") != "up":
+                return False
+        return all(_knows_all(port) for port in self._ports)
+
+    def kill(self) -> None:
+        """Kills all."""
+        for sentinel in self._sentinels:
+            sentinel.kill()
+            sentinel.wait()
+        for server in self.servers:
+            if hasattr(server, "process"):
+                server.kill()
+
+
+def _knows_all(port: int) -> bool:
+    """Whether a Sentinel knows the replica and the two others."""
+    client = redis.Redis(port=port)
+    try:
+        state = client.sentinel_master("main")
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+    return (state["num-slaves"], state["num-other-sentinels"]) == (1, 2)
+
+
+@contextlib.contextmanager
+def running_sentinel(*options: str) -> Iterator[SentinelRedis]:
+    """Redis under Sentinels of the test's own; skips where it is not installed."""
+    if shutil.which("redis-server") is None or shutil.which("redis-sentinel") is None:
+        pytest.skip(
+            "needs redis-server and redis-sentinel: `make services`, or apt-get install redis-sentinel"
+        )
+    with tempfile.TemporaryDirectory(prefix="stompede-redis-") as folder:
+        watched = SentinelRedis(Path(folder), *options)
+        try:
+            watched.start()
+            yield watched
+        finally:
+            watched.kill()

@@ -25,12 +25,13 @@ from redis.exceptions import (
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
-    RedisError,
+    RedisClusterException,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from stompede._traceback import traceback_of
 from stompede.errors import BusError
 from stompede.redis import RedisAddress
 from stompede.store.redis_history_lua import Script
@@ -39,6 +40,7 @@ log = structlog.get_logger("stompede.store.redis")
 _AT_ONCE: Final = 500
 _AT_ONCE_BYTES: Final = 4 << 20
 _BACKOFF_S: Final = (0.05, 1.0)  # first and longest pause between attempts
+_LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, RedisClusterException)
 _NOT_TAKEN: Final = (
     NoScriptError,
     ReadOnlyError,
@@ -101,6 +103,8 @@ class RedisCalls:
         self._waiting_bytes = 0
         self._whole = True  # the next pipeline carries the text of the scripts
         self._pause_s = 0.0
+        self._at_once = _AT_ONCE
+        self._attempt = 0  # one more with each connection that broke
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -171,7 +175,7 @@ class RedisCalls:
     def _next_batch(self) -> list[_Call]:
         batch: list[_Call] = []
         size = 0
-        while self._waiting and len(batch) < _AT_ONCE and (not batch or size < _AT_ONCE_BYTES):
+        while self._waiting and len(batch) < self._at_once and (not batch or size < _AT_ONCE_BYTES):
             call = self._waiting.popleft()
             if call.done.cancelled():
                 self._waiting_bytes -= call.size_bytes  # nobody wants it any more
@@ -184,39 +188,52 @@ class RedisCalls:
         """Gives why some of it has to be sent again: those wait again, in front."""
         try:
             answers = await self._execute(batch)
-        except (RedisError, OSError) as error:
-            for call in batch:
-                call.again = True
+        except _LOST as error:
+            self._broke(batch)
+            self._at_once = max(1, len(batch) // 2)  # too much for the server's time, or for the line?
             self._wait_again(batch, error)
             return error
+        except Exception as error:  # of the client itself: nothing says that it would pass
+            log.error("calls of redis failed", where=self._where, exception=traceback_of(error))
+            for call in batch:
+                self._refuse(call, self._error(error, known=False))
+            return error
+        self._at_once = min(self._at_once * 2, _AT_ONCE)
         taken: set[bytes] = set()
         again: list[_Call] = []
+        lost: list[_Call] = []
         reason: Exception | None = None
         for call, answer in zip(reversed(batch), reversed(answers), strict=True):
             if not isinstance(answer, Exception):
                 taken.add(call.name)
                 self._finish(call, answer)
-            elif isinstance(answer, RedisConnectionError | RedisTimeoutError | OSError):
-                call.again = True
+            elif isinstance(answer, _LOST) or (isinstance(answer, _NOT_TAKEN) and call.name not in taken):
                 again.append(call)
-                reason = answer
-            elif isinstance(answer, _NOT_TAKEN) and call.name not in taken:
-                again.append(call)
+                if isinstance(answer, _LOST):
+                    lost.append(call)
                 reason = answer
             else:
                 self._refuse(call, self._error(answer))
         if reason is not None:
             again.reverse()
             self._whole = isinstance(reason, NoScriptError)
+            if lost:
+                self._broke(lost)
             self._wait_again(again, reason)
         return reason
+
+    def _broke(self, calls: list[_Call]) -> None:
+        """Nobody knows whether they were done, or will be, should they arrive later than what is sent next."""
+        self._attempt += 1
+        for call in calls:
+            call.again = True
 
     async def _execute(self, batch: list[_Call]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         command = b"EVAL" if self._whole else b"EVALSHA"
         seen: set[bytes] = set()
         for call in batch:
-            flags = (b"f" if call.keys[-1] not in seen else b"") + (b"a" if call.again else b"")
+            flags = f"{self._attempt}{'' if call.keys[-1] in seen else 'f'}{'a' if call.again else ''}"
             seen.add(call.keys[-1])
             script = call.script.source if self._whole else call.script.sha
             pipeline.execute_command(

@@ -140,6 +140,11 @@ class RedisHistory(Generic[T]):
         """The newest items; see `HistoryStore`."""
         return self._ask(Pages(_encoded(destination), "", -1, limit, back=True))
 
+    def key_of(self, destination: str) -> str:
+        """A key of a destination, to see on which server of a cluster it is."""
+        name = _encoded(destination)
+        return self._buckets.keys(self._buckets.of(name), name)[0].decode(errors="surrogatepass")
+
     def tidy(self, now: float) -> None:  # noqa: ARG002
         """Lets histories go that are idle for too long, and sees whether the server is another one."""
         if self._tidying:

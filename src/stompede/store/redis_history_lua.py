@@ -8,7 +8,7 @@ Keys, all with the same hash tag:
 - *stream*, for each destination: entries ``offset-0`` with the item, when it came (µs), its size, its token;
 - *index*, a sorted set: ``d`` and the destination, by when it was appended to last; ``b`` and an epoch, at infinity;
 - *state*, a hash: ``bytes`` of all, ``birth`` (the epoch of streams that begin now), ``run``, and how many histories
-  ended of each of 4096 classes of names.
+  ended of each of 4096 classes of names, and the latest attempt of each node that had to send something again.
 
 Epochs: a stream begins in the epoch *birth*, with the number of histories of its class that have ended. So one that
 was evicted begins anew in another one, nothing has to be remembered of each, and a position before the first item can
@@ -109,9 +109,16 @@ _APPEND: Final = """
 local item, token, channel = ARGV[7], ARGV[8], ARGV[9]
 local size, count, most, age = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local max_destinations, max_bytes, idle = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
-local at = look()
+local again, attempt = string.find(flags, 'a', 1, true), tonumber(string.match(flags, '%d+'))
 
-if at and string.find(flags, 'a', 1, true) then  -- sent again: was it done before the connection broke?
+-- What was sent again must not be done once more when what was sent first arrives at last, over a connection given up.
+local node = 'n' .. string.sub(token, 1, 8)
+local latest = tonumber(call('HGET', STATE, node) or 0)
+if attempt < latest then return redis.error_reply('ERR sent again since') end
+if again and attempt > latest then call('HSET', STATE, node, attempt) end
+
+local at = look()
+if at and again then  -- was it done before the connection broke?
   for _, entry in ipairs(call('XREVRANGE', STREAM, '+', '-', 'COUNT', 1000)) do
     if entry[2][8] == token then return {at.epoch, offset_of(entry), run, 0} end
   end
