@@ -66,7 +66,7 @@ def _connected_at(text: str) -> float | None:
         if zone not in {"UTC", "GMT", "Z"}:
             return None
         date = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-        return date.timestamp() + int(ms) / 1000
+        return (int(date.timestamp()) * 1000 + int(ms)) / 1000
     except (ValueError, OverflowError):
         return None
 
