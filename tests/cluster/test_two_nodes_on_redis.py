@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,7 +14,8 @@ import pytest
 from redis import Redis
 from redisserving import RedisServer, running_redis
 from serving import until
-from stompede import ConfigurationError, History, Stompede, testing
+from stompede import ConfigurationError, History, Problem, Stompede, testing
+from stompede.server.draining import DrainOrder
 from stompede.server.settings import Settings
 
 SECRET = "a-secret-for-tests-that-is-long-enough"
@@ -245,3 +247,53 @@ async def test_the_registry_knows_the_sessions_of_all_nodes(make: Make) -> None:
         records = await registry.sessions_of("17", now=0)
         assert {record.node_id for record in records} == {a.node.id, b.node.id}
         assert {record.member for record in records} == {17}
+
+
+async def test_a_drained_node_moves_its_clients_and_is_named_by_no_gateway(make: Make) -> None:
+    a, b = make(public_url="ws://a/stomp"), make(public_url="ws://b/stomp")
+    async with b.running(), contextlib.AsyncExitStack() as clients:
+        here = [await clients.enter_async_context(testing.connect(a)) for _ in range(20)]
+
+        async def both_known() -> bool:
+            return len(await b.node.gateway.nodes()) == 2
+
+        await until_true(both_known)
+        await b.node.drain_node(a.node.id, DrainOrder(rate_per_s=100, within_s=5))
+        await until(lambda: not any(client.connected for client in here))
+        assert a.node.statistics().ended == {"moved": 20}
+        assert not a.node.ready
+        assert a.refuse("somewhere") is not None
+
+        async def told() -> bool:
+            return {node.url: node.draining for node in await b.node.gateway.nodes()} == {
+                "ws://a/stomp": True,
+                "ws://b/stomp": False,
+            }
+
+        await until_true(told)
+
+
+async def test_who_is_moved_is_told_where_to_go_and_when(make: Make) -> None:
+    a, b = make(public_url="ws://a/stomp"), make(public_url="ws://b/stomp")
+    async with b.running(), testing.connect(a) as client:
+
+        async def both_known() -> bool:
+            return len(await a.node.gateway.nodes()) == 2
+
+        await until_true(both_known)
+        frames: list[bytes] = []
+        (session,) = a.node.sessions.values()
+        session.outbox.write = frames.append
+        a.node.drain.begin(DrainOrder(rate_per_s=100))
+        await until(lambda: not client.connected)
+        (error,) = [frame for frame in frames if frame.startswith(b"ERROR")]
+        assert b"\ndisconnect-reason:moved\n" in error
+        assert b"\nreconnect:true\n" in error
+        assert b"\nreconnect-delay-ms:" in error
+
+
+async def test_a_node_that_is_not_there_cannot_be_drained(make: Make) -> None:
+    app = make()
+    async with app.running():
+        with pytest.raises(Problem, match="not-found"):
+            await app.node.drain_node("1/gone", DrainOrder())

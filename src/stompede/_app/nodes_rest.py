@@ -5,13 +5,15 @@
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from stompede._app.rest import Camel, ProblemRoute, operator, refusals
+from stompede.errors import BusError
 from stompede.messaging.problem import Problem
 from stompede.registry import NodeInfo
+from stompede.server.draining import DrainOrder
 
 if TYPE_CHECKING:
     from stompede._app.application import Stompede
@@ -91,6 +93,33 @@ def nodes_router(app: "Stompede") -> APIRouter:
     async def nodes() -> Nodes:
         """What each node told of itself lately; nobody is asked for it."""
         return Nodes(nodes=[_report(node) for node in await app.node.gateway.nodes()])
+
+    @router.post(
+        "/nodes/{id:path}/drain",
+        tags=["operators"],
+        summary="Move the clients of a node to others",
+        status_code=HTTPStatus.ACCEPTED,
+        dependencies=[Depends(operator(app))],
+        responses=refusals(
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.FORBIDDEN,
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
+    )
+    async def drain(
+        node_id: Annotated[str, Path(alias="id", description="Id of the node.")],
+        rate: Annotated[float, Query(gt=0, le=100_000, description="Sessions in a second.")] = 500,
+        within: Annotated[
+            float, Query(gt=0, le=86_400, description="Seconds; who is left then is moved at once.")
+        ] = 300,
+    ) -> Response:
+        """The node takes no new clients from now on, is not ready, and moves those that it has. It goes on to run."""
+        try:
+            await app.node.drain_node(node_id, DrainOrder(rate, within))
+        except BusError as error:
+            raise Problem("unavailable", f"node {node_id} could not be told: {error}") from error
+        return Response(status_code=HTTPStatus.ACCEPTED)
 
     return router
 

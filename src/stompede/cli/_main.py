@@ -11,7 +11,7 @@ import typer
 from stompede.cli._bench import bench
 from stompede.cli._catalogue import catalogue
 from stompede.cli._demo import demo
-from stompede.cli._nodes import nodes
+from stompede.cli._nodes import drain, nodes
 from stompede.cli._publish import publish
 from stompede.cli._serve import serve
 from stompede.cli._sessions import sessions
@@ -37,6 +37,7 @@ app.command()(catalogue)
 app.command()(settings)
 app.add_typer(sessions)
 app.command()(nodes)
+app.command()(drain)
 app.command()(publish)
 
 

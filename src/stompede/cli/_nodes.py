@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
+from urllib.parse import quote, urlencode
 
 import typer
 from rich.console import Console
@@ -12,6 +14,7 @@ from rich.text import Text
 
 from stompede._app.nodes_rest import NodeReport, Nodes
 from stompede.cli._rest import ask
+from stompede.errors import ConfigurationError
 
 Url = Annotated[str, typer.Option(help="HTTP URL of any node.")]
 Token = Annotated[
@@ -23,6 +26,9 @@ Token = Annotated[
         show_envvar=False,
     ),
 ]
+NodeId = Annotated[str, typer.Argument(metavar="NODE", help="Id of the node.", show_default=False)]
+Rate = Annotated[str, typer.Option(metavar="N/s", help="Sessions that are moved in a second.")]
+Within = Annotated[float, typer.Option(min=1, help="Seconds; whoever is left then is moved at once.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the node's answer as JSON.")]
 
 
@@ -36,6 +42,30 @@ def nodes(url: Url = "http://localhost:8080", token: Token = None, as_json: AsJs
     console, wide = Console(), Console(width=10_000)
     console.width = max(console.width, Measurement.get(wide, wide.options, table).maximum)
     console.print(table)
+
+
+def drain(
+    node_id: NodeId,
+    rate: Rate = "500/s",
+    within: Within = 300,
+    url: Url = "http://localhost:8080",
+    token: Token = None,
+) -> None:
+    """Move the clients of a node to others: stompede drain 1795298846750/ac64... --rate 500/s"""
+    query = urlencode({"rate": _per_second(rate), "within": within})
+    ask("POST", url, f"/api/v1/nodes/{quote(node_id, safe='/')}/drain?{query}", token, b"")
+    typer.echo(f"{node_id} drains; `stompede nodes` shows what is left")
+
+
+def _per_second(text: str) -> float:
+    number, _, unit = text.partition("/")
+    try:
+        rate = float(number)
+    except ValueError:
+        rate = 0
+    if unit not in ("", "s") or not 0 < rate < math.inf:
+        raise ConfigurationError(f"--rate {text}: write sessions in a second, 500/s")
+    return rate
 
 
 def _table(found: list[NodeReport]) -> Table:

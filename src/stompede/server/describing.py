@@ -27,7 +27,7 @@ def node_info(node: Node) -> NodeInfo:
         region=settings.region,
         sessions=len(node.sessions),
         cpu=round(node.ticker.cpu, 3),
-        draining=not node.accepting,
+        draining=node.drain.draining or not node.accepting,
         ready=node.ready,
         place=settings.place,
     )

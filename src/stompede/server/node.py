@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, final
 
+import msgspec
 import structlog
 
 from stompede._types import Principal
@@ -31,10 +32,11 @@ from stompede.server.admission import Admission
 from stompede.server.backends import Backends
 from stompede.server.deadlines import Deadlines
 from stompede.server.describing import node_info
+from stompede.server.draining import Drain, DrainOrder
 from stompede.server.fanout.delivery import Delivery
 from stompede.server.fanout.hub import Hub
 from stompede.server.fanout.outbox import OutboxCounters
-from stompede.server.fanout.probing import Probe
+from stompede.server.fanout.probing import Probe, channel_of_node
 from stompede.server.fanout.publication import Publication
 from stompede.server.fanout.publishing import Publisher
 from stompede.server.gateway import Gateway
@@ -144,6 +146,7 @@ class Node:
         if any(options.presence for _, options in program.destinations):
             self.presence = Presence(self, backends.presence, program.presence_info)
         self.ticker = Ticker(self, transports_tick)
+        self.drain = Drain(self)
         self.gateway = Gateway(
             backends.registry if backends.shared else None,
             self.describe,
@@ -171,7 +174,7 @@ class Node:
         )
         self.probe: Probe | None = None
         if self.backends.shared:
-            self.probe = Probe(self.bus, self.id, settings.bus_deaf_s, self.histories.spawn)
+            self.probe = Probe(self.bus, self.id, settings.bus_deaf_s, self.histories.spawn, self._order)
 
     def _furnish_queues(self, teller: Teller) -> None:
         """Queues, what is acknowledged, and what is published to all of it."""
@@ -288,11 +291,35 @@ class Node:
 
         def sorted_out(publication: Publication) -> None:
             if publication.message.destination == channel:
-                probe.came(self.now())
+                probe.came(publication.message.body, self.now())
             else:
                 deliver(publication)
 
         return sorted_out
+
+    def _order(self, body: bytes) -> None:
+        """Another node says what is to be done."""
+        try:
+            self.drain.begin(msgspec.json.decode(body, type=DrainOrder))
+        except msgspec.DecodeError as error:
+            log.warning("an order that nobody understands", reason=str(error))
+
+    async def drain_node(self, node_id: str, order: DrainOrder) -> None:
+        """Drains a node, this one or another.
+
+        Raises:
+            Problem: ``not-found``: no such node is alive.
+            BusError: it could not be told.
+        """
+        if node_id == self.id:
+            self.drain.begin(order)
+            return
+        if node_id not in {node.id for node in await self.gateway.nodes()}:
+            raise Problem("not-found", f"no node {node_id} is alive; `stompede nodes` lists them")
+        channel = channel_of_node(node_id)
+        taken = self.bus.publish(channel, Publication(Message(channel, msgspec.json.encode(order))))
+        if taken is not None:
+            await taken
 
     def _interrupted(self) -> None:
         """The bus may have missed something: what has positions is checked, whoever else subscribes is told."""
@@ -372,7 +399,8 @@ class Node:
     @property
     def ready(self) -> bool:
         """Whether new clients should come here."""
-        return self.accepting and not (self.probe is not None and self.probe.deaf)
+        deaf = self.probe is not None and self.probe.deaf
+        return self.accepting and not self.drain.draining and not deaf
 
 
 async def _nowhere(_: str) -> str | None:

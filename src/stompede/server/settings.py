@@ -147,6 +147,12 @@ class Settings(PlaceSettings):
     close_timeout_s: Seconds = Field(
         5, description="Time a peer has to take the last bytes and close its side."
     )
+    drain_s: float = Field(
+        0,
+        ge=0,
+        description="Seconds over which SIGTERM moves clients to other nodes before the node stops; 0: all at once. "
+        "Behind it comes `shutdown_timeout_s`: give the supervisor of the process time for both.",
+    )
     shutdown_timeout_s: Seconds = Field(
         20, description="Time for handlers to end and queues to empty when the node stops."
     )

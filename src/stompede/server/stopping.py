@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stompede.errors import BusError
+from stompede.server.draining import DrainOrder
 from stompede.server.session import reading
 from stompede.server.session.disconnects import Disconnects
 
@@ -26,6 +27,11 @@ async def stop(node: Node) -> None:
     """
     if not node.accepting and not node.ticker.ticking:
         return
+    if node.settings.drain_s and node.accepting and len(node.transports):
+        within_s = node.settings.drain_s
+        node.drain.begin(DrainOrder(rate_per_s=max(1.0, len(node.transports) / within_s), within_s=within_s))
+        await node.drain.wait()
+    node.drain.end()
     node.accepting = False
     if node.attendance.reporter is not None:
         node.attendance.reporter.refresh_soon()

@@ -1,4 +1,6 @@
-"""Whether the bus still brings what is published: a node that went deaf says so.
+"""The channel of one node: whether the bus still brings what is published, and what other nodes order.
+
+A node that went deaf says so.
 
 A connection may stand while nothing comes any more: its server hangs, or the network swallows what is sent. So a node
 that shares its bus sends itself a message about once a second. When none has come back for `bus_deaf_s`, the node is
@@ -20,6 +22,11 @@ from stompede.server.fanout.publication import Publication
 log = structlog.get_logger("stompede.bus")
 
 
+def channel_of_node(node_id: str) -> str:
+    """What is for one node is published on this channel, as it is the destination."""
+    return f"/node/{node_id}"
+
+
 @final
 class Probe:
     """Listens to itself.
@@ -29,6 +36,7 @@ class Probe:
         node_id: names the channel, which is nobody else's.
         deaf_s: after so many seconds without an own message the node is deaf.
         spawn: runs what waits for the bus.
+        ordered: gets what another node sends.
 
     Attributes:
         round_trip_s: how long the last message was on its way.
@@ -41,8 +49,10 @@ class Probe:
         node_id: str,
         deaf_s: float,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        ordered: Callable[[bytes], None],
     ) -> None:
-        self.channel = f"/node/{node_id}"
+        self.channel = channel_of_node(node_id)
+        self._ordered = ordered
         self._bus = bus
         self._deaf_s = deaf_s
         self._spawn = spawn
@@ -85,8 +95,10 @@ class Probe:
         except BusError as error:
             log.debug("a probe was not taken", reason=str(error))
 
-    def came(self, now: float) -> None:
-        """One came back."""
+    def came(self, body: bytes, now: float) -> None:
+        """One came back, or an order of another node came, which shows as well that the bus brings something."""
+        if body:
+            self._ordered(body)
         self._heard = now
         if self._sent is not None:
             self.round_trip_s = now - self._sent
