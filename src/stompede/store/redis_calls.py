@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, final
 
+import hiredis
 import structlog
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
@@ -26,6 +27,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisClusterException,
+    ResponseError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -229,17 +231,20 @@ class RedisCalls:
             call.again = True
 
     async def _execute(self, batch: list[_Call]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        command = b"EVAL" if self._whole else b"EVALSHA"
+        commands: list[tuple[Any, ...]] = []
         seen: set[bytes] = set()
         for call in batch:
             flags = f"{self._attempt}{'' if call.keys[-1] in seen else 'f'}{'a' if call.again else ''}"
             seen.add(call.keys[-1])
-            script = call.script.source if self._whole else call.script.sha
-            pipeline.execute_command(
-                command.decode(), script, len(call.keys), *call.keys, flags, call.name, *call.args
-            )
-        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+            script = ("EVAL", call.script.source) if self._whole else ("EVALSHA", call.script.sha)
+            commands.append((*script, len(call.keys), *call.keys, flags, call.name, *call.args))
+        if isinstance(self._client, RedisCluster):
+            pipeline = self._client.pipeline()
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        else:
+            answers = await _exchange(self._client, commands)
         self._whole = False
         return answers
 
@@ -287,6 +292,26 @@ class RedisCalls:
         return BusError(
             _sentence(error, self._where) + ("" if known else "; whether it took it is not known")
         )
+
+
+async def _exchange(client: Redis, commands: list[tuple[Any, ...]]) -> list[Any]:
+    """What a pipeline of the client does, for half of its CPU time: it packs each argument in Python."""
+    pool: Any = client.connection_pool  # a part of it has no types
+    connection = await pool.get_connection()
+    answers: list[Any] = []
+    try:
+        await connection.send_packed_command([b"".join([hiredis.pack_command(one) for one in commands])])
+        for _ in commands:
+            try:
+                answers.append(await connection.read_response())
+            except ResponseError as error:
+                answers.append(error)
+    except BaseException:
+        await connection.disconnect(nowait=True)  # answers may still come
+        raise
+    finally:
+        await pool.release(connection)
+    return answers
 
 
 def _fail(done: asyncio.Future[Any], error: Exception) -> None:
