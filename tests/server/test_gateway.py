@@ -8,7 +8,7 @@ import pytest
 
 from stompede.errors import BusError
 from stompede.registry import MemorySessionRegistry, NodeInfo
-from stompede.server.gateway import Gateway
+from stompede.server.gateway import Gateway, GatewayStatistics
 
 HELSINKI, TURKU, TOKYO = (60.17, 24.94), (60.45, 22.27), (35.68, 139.69)
 
@@ -59,7 +59,7 @@ async def test_nobody_is_sent_to_a_node_that_drains_or_is_deaf() -> None:
     fleet = Fleet(info("a"), info("b", draining=True), info("c", ready=False))
     assert await fleet.names(50) == {"a": 50}
     assert await fleet.names(1, besides="a") == {"none": 1}
-    assert (fleet.gateway.answered, fleet.gateway.unanswered) == (50, 1)
+    assert fleet.gateway.statistics() == GatewayStatistics(50, 1)
 
 
 async def test_clients_of_one_key_come_to_one_node_and_a_node_that_goes_moves_its_own_keys_alone() -> None:

@@ -23,6 +23,7 @@ from stompede.registry.presence import PresenceTableStatistics as PresenceTableS
 from stompede.registry.presence_memory import MemoryPresenceTable as MemoryPresenceTable
 from stompede.registry.routing import RoutingStatistics as RoutingStatistics
 from stompede.registry.routing import RoutingTable as RoutingTable
+from stompede.registry.session_reporting import ReporterStatistics as ReporterStatistics
 from stompede.registry.session_reporting import SessionReporter as SessionReporter
 from stompede.registry.sessions import NodeInfo as NodeInfo
 from stompede.registry.sessions import SessionEntry as SessionEntry
@@ -47,6 +48,7 @@ __all__ = [
     "Outcome",
     "PresenceTable",
     "PresenceTableStatistics",
+    "ReporterStatistics",
     "RoutingStatistics",
     "RoutingTable",
     "SessionEntry",

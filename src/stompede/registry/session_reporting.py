@@ -12,10 +12,26 @@ from collections.abc import Callable, Coroutine, Iterable
 from itertools import islice
 from typing import Any, Final, final
 
+import msgspec
+
 from stompede.registry.sessions import NodeInfo, SessionEntry, SessionRegistry
 
 _BATCH: Final = 500
 _FAILED: Final = "the session registry failed"
+
+
+class ReporterStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """What `SessionReporter.statistics` tells.
+
+    Attributes:
+        waiting: changes that the registry has not taken yet.
+        failed: how often it did not take what it was told.
+        replaced: how often it was told everything.
+    """
+
+    waiting: int = 0
+    failed: int = 0
+    replaced: int = 0
 
 
 @final
@@ -71,6 +87,10 @@ class SessionReporter:
     def waiting(self) -> int:
         """How many changes the registry has not taken yet."""
         return len(self._entered) + len(self._left)
+
+    def statistics(self) -> ReporterStatistics:
+        """Figures of now and since the start."""
+        return ReporterStatistics(self.waiting, self.failed, self.replaced)
 
     # What happens at the node. None of these waits.
 

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, final
 
+import msgspec
 import structlog
 
 from stompede.errors import BusError
@@ -31,6 +32,18 @@ _NEAR: Final = 1.2  # nodes that are at most so many times as far as the nearest
 _NEAR_KM: Final = 50.0
 
 
+class GatewayStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """What `Gateway.statistics` tells.
+
+    Attributes:
+        answered: clients that were sent to a node.
+        unanswered: times that there was none.
+    """
+
+    answered: int
+    unanswered: int
+
+
 @final
 class Gateway:
     """Chooses nodes for clients.
@@ -41,10 +54,6 @@ class Gateway:
         routed: the URL that the routing table has for a key.
         now: the node's clock.
         unix_now: seconds of the Unix epoch.
-
-    Attributes:
-        answered: clients that were sent to a node.
-        unanswered: times that there was none.
     """
 
     def __init__(
@@ -65,7 +74,11 @@ class Gateway:
         self._reading = False
         self._sent: Counter[str] = Counter()
         self._chance = random.Random()  # noqa: S311 - spreads load, no secret
-        self.answered = self.unanswered = 0
+        self._answered = self._unanswered = 0
+
+    def statistics(self) -> GatewayStatistics:
+        """Figures since the start."""
+        return GatewayStatistics(self._answered, self._unanswered)
 
     async def nodes(self) -> list[NodeInfo]:
         """All nodes that are alive, this one included, by their start."""
@@ -88,9 +101,9 @@ class Gateway:
         ]
         chosen = await self._of_key(nodes, key) if key is not None else self._of_two(_nearest(nodes, near))
         if chosen is None:
-            self.unanswered += 1
+            self._unanswered += 1
         else:
-            self.answered += 1
+            self._answered += 1
             self._sent[chosen.id] += 1
         return chosen
 

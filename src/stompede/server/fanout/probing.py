@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, final
 
+import msgspec
 import structlog
 
 from stompede.bus import Bus
@@ -20,6 +21,20 @@ from stompede.messaging.message import Message
 from stompede.server.fanout.publication import Publication
 
 log = structlog.get_logger("stompede.bus")
+
+
+class ProbeStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """What `Probe.statistics` tells.
+
+    Attributes:
+        deaf: whether the bus brings nothing.
+        times_deaf: how often that began.
+        round_trip_s: how long the last own message was on its way.
+    """
+
+    deaf: bool = False
+    times_deaf: int = 0
+    round_trip_s: float = 0.0
 
 
 def channel_of_node(node_id: str) -> str:
@@ -39,8 +54,8 @@ class Probe:
         ordered: gets what another node sends.
 
     Attributes:
-        round_trip_s: how long the last message was on its way.
-        times_deaf: how often the node went deaf.
+        channel: what this node listens to.
+        deaf: whether the bus brings nothing.
     """
 
     def __init__(
@@ -59,9 +74,13 @@ class Probe:
         self._message = Publication(Message(self.channel, b""))
         self._sent: float | None = None
         self._heard = 0.0
-        self.round_trip_s = 0.0
-        self.times_deaf = 0
+        self._round_trip_s = 0.0
+        self._times_deaf = 0
         self.deaf = False
+
+    def statistics(self) -> ProbeStatistics:
+        """Figures of now and since the start."""
+        return ProbeStatistics(self.deaf, self._times_deaf, self._round_trip_s)
 
     async def start(self, now: float) -> None:
         """Listens from now on.
@@ -78,7 +97,7 @@ class Probe:
         """Sends the next one, and sees whether the last one came."""
         if now - self._heard >= self._deaf_s and not self.deaf:
             self.deaf = True
-            self.times_deaf += 1
+            self._times_deaf += 1
             log.error("the bus brings nothing: this node is not ready", silent_s=round(now - self._heard, 1))
         self._sent = now
         try:
@@ -101,7 +120,7 @@ class Probe:
             self._ordered(body)
         self._heard = now
         if self._sent is not None:
-            self.round_trip_s = now - self._sent
+            self._round_trip_s = now - self._sent
         if self.deaf:
             self.deaf = False
             log.info("the bus brings messages again")
