@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from redisserving import running_cluster, some_redis
 from stompede.errors import BusError, ConfigurationError
 from stompede.redis import RedisAddress
-from stompede.store import History, HistoryStore, Position
+from stompede.store import History, HistoryStore, MemoryHistory, Page, Position
 from stompede.store.redis_history import RedisHistory
 from stompede.store.redis_history_parts import RedisHistoryLimits
 from stompede.testing.contracts import SharedHistoryContract
@@ -146,6 +147,34 @@ async def test_publications_come_in_the_order_of_the_positions_whoever_appends(
             heard.append(Position.parse(json.loads(message["data"])["id"]))
     assert [position.offset for position in heard if position] == list(range(1, 151))
     await client.aclose()
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_it_answers_what_a_history_in_memory_answers(histories: Made, seed: int) -> None:
+    chance = random.Random(seed)
+    store, memory = histories(), MemoryHistory[bytes]()
+
+    def said(page: Page[bytes]) -> Any:
+        return page.complete, page.top.offset, [(kept.position.offset, kept.item) for kept in page.items]
+
+    limits = History()
+    for step in range(300):
+        place = chance.choice(["/topic/a", "/topic/b"])
+        if step % 25 == 0:
+            limits = History(count=chance.choice([0, 1, 5, 20, 100]), size_bytes=chance.choice([30, 1000]))
+        if chance.random() < 0.7:
+            size = chance.randint(0, 35)
+            expected = memory.append(place, b"%d" % step, size, limits, 0.0)
+            assert (await store.append(place, b"%d" % step, size, limits, 0.0)).offset == expected.offset
+        else:
+            limit = chance.choice([0, 1, 10, 1000])
+            top = (await store.last(place, 0, 0.0)).top
+            after = Position(top.epoch, max(0, top.offset - chance.randint(-1, 30)))
+            same = Position(memory.last(place, 0, 0.0).top.epoch, after.offset)
+            assert said(await store.read(place, after, limit, 0.0)) == said(
+                memory.read(place, same, limit, 0.0)
+            )
+            assert said(await store.last(place, limit, 0.0)) == said(memory.last(place, limit, 0.0))
 
 
 async def test_a_long_page_is_read_in_pieces_and_is_whole(histories: Made) -> None:

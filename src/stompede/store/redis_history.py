@@ -153,7 +153,10 @@ class RedisHistory(Generic[T]):
             bucket = self._tidied_last = (self._tidied_last + 1) % self._buckets.count
             args = (*self._asking(b""), self._buckets.bounds[-1])
             keys = self._buckets.keys(bucket, b"")
-            tidied = self._reading.call(TIDY, keys, b"", args, partial(self._tidied, bucket))
+            try:
+                tidied = self._reading.call(TIDY, keys, b"", args, partial(self._tidied, bucket))
+            except BusError:
+                return  # closed
             tidied.add_done_callback(self._has_tidied)
             self._tidying += 1
 

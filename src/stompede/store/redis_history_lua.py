@@ -138,8 +138,9 @@ local id = string.format('%.0f', at.top)
 local function trim(bytes)
   local moved = false
   local fits = false
+  local some = at.top - at.first + 1 - count
   while at.first < at.top and not fits do
-    local some = math.max(1, math.min(100, at.top - at.first + 1 - count))
+    some = math.max(1, math.min(100, some))
     for _, entry in ipairs(call('XRANGE', STREAM, at.first, '+', 'COUNT', some)) do
       local offset = offset_of(entry)
       if offset >= at.top then
@@ -151,6 +152,7 @@ local function trim(bytes)
         break
       end
     end
+    some = some * 2
   end
   if moved then call('XTRIM', STREAM, 'MINID', at.first) end
 end

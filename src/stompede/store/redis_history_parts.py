@@ -162,7 +162,7 @@ class Pages(Generic[T]):
             if self._back:
                 self._items.reverse()
             self.finish(Page(tuple(self._items), self._top))
-        return bool(more)
+        return bool(more) and not self.done.done()
 
     def finish(self, page: Page[T]) -> None:
         """This is the page."""
