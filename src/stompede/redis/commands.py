@@ -31,6 +31,7 @@ Arg: TypeAlias = bytes | str | int
 
 _BATCH: Final = 200  # calls of one pipeline
 _WAITING_MOST: Final = 20_000
+_ATTEMPT_S: Final = 2.0  # then the connection is given up: its other end may be gone without a word
 _AGAIN_S: Final = 0.1  # pause before a server that takes no writes at the moment is asked again
 _CLOSED: Final = "the connection to Redis was closed"
 _LOST: Final = (  # where another attempt may reach a master
@@ -186,12 +187,15 @@ class Commands:
 
     async def _pipeline(self, calls: list[_Call], *, known: bool) -> list[Any]:
         if self._client is None:
-            self._client = self._address.client()
+            self._client = self._address.client(bounded=False)  # `_ATTEMPT_S` bounds it, for less
         pipeline = self._client.pipeline(transaction=False)
         for call in calls:
             pipeline.execute_command(*call.command(known=known))
         try:
-            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+            async with asyncio.timeout(_ATTEMPT_S):
+                answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        except TimeoutError:
+            return [RedisTimeoutError(f"it did not answer within {_ATTEMPT_S:g} s")] * len(calls)
         except Exception as error:  # where the server was not reached, or its answers do not come
             return [error] * len(calls)
         return answers
