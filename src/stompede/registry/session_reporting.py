@@ -64,7 +64,7 @@ class SessionReporter:
         sessions: Callable[[], Iterable[SessionEntry]],
         spawn: Callable[[Coroutine[Any, Any, Any], str], object],
         unix_now: Callable[[], float],
-        ttl_s: float = 15.0,
+        ttl_s: float = 20.0,
         delay_s: float = 0.05,
         most_waiting: int = 20_000,
     ) -> None:
