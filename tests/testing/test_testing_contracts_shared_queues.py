@@ -26,7 +26,7 @@ class Suite(SharedQueueStoreContract):
 
 
 class TestNode(Suite):
-    pass
+    patience_s = 5.0
 
 
 class Apart(Suite):
