@@ -132,7 +132,10 @@ class QueueStoreContract(QueueStoreHouse):
 
     async def test_what_is_taken_takes_room_also_where_several_are_appended(self) -> None:
         async with self.store() as store:
-            for queue, limits in (("a", Queue(max_messages=2)), ("b", Queue(max_bytes=25, full="drop-oldest"))):
+            for queue, limits in (
+                ("a", Queue(max_messages=2)),
+                ("b", Queue(max_bytes=25, full="drop-oldest")),
+            ):
                 await self.put(store, 1, 2, queue=queue, limits=limits)
                 assert self.numbers(await self.take(store, queue=queue)) == [1, 2]
                 entries = [*self.entries([3]), *self.entries([4], queue, limits=limits)]
