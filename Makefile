@@ -64,8 +64,9 @@ fuzz-keep: .venv/.dev .venv/.fuzz ## take what the fuzzer has found into tests/f
 proof: .venv/.dev console conformance soak fuzz ## the tests that take long
 	@$(BIN)/pytest -m proof --ignore=tests/clients --ignore=tests/soak --ignore=tests/fuzz
 
-services: ## the programs that tests drive: Chromium, promtool, a C compiler, clients in Java, PHP, Ruby, Perl (Debian and Ubuntu, as root)
+services: ## the programs that tests drive: Chromium, promtool, a C compiler, Redis, Kafka, clients in Java, PHP, Ruby, Perl (Debian and Ubuntu, as root)
 	@scripts/services
+	@$(MAKE) --no-print-directory tests/kafka/target/lib
 
 console: $(PAGE) ## build the page that the node serves
 
@@ -106,6 +107,10 @@ $(CLIENT): $(CLIENT_SOURCES) | clients/js/node_modules
 tests/clients/maven/target/classes: tests/clients/maven/pom.xml tests/clients/maven/Probe.java
 	@cd tests/clients/maven && mvn -q -B dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=target/lib
 	@cd tests/clients/maven && javac -d target/classes -cp 'target/lib/*' Probe.java
+	@touch $@
+
+tests/kafka/target/lib: tests/kafka/pom.xml
+	@cd tests/kafka && mvn -q -B dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=target/lib
 	@touch $@
 
 tests/clients/python/.venv: tests/clients/python/requirements.txt | .venv/.dev

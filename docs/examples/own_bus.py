@@ -33,7 +33,9 @@ class ExchangeBus(Generic[T]):
         self._prefixes: set[str] = set()
         self._published = self._delivered = self._failed = 0
 
-    async def start(self, deliver: Callable[[T], None]) -> None:
+    async def start(
+        self, deliver: Callable[[T], None], interrupted: Callable[[], None] = lambda: None
+    ) -> None:
         self._deliver = deliver
         self._exchange.nodes.append(self)
 

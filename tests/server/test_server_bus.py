@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import stompede._app.application as application
+import stompede._app.backends as backends
 from serving import Serve, Served, make_app, until
 from stompede import BusError, History, Principal, Problem, Stompede
 from stompede.bus import BusStatistics
@@ -28,7 +28,9 @@ class RemoteBus:
         self.published = 0
         self._deliver: Callable[[Any], None]
 
-    async def start(self, deliver: Callable[[Any], None]) -> None:
+    async def start(
+        self, deliver: Callable[[Any], None], interrupted: Callable[[], None] = lambda: None
+    ) -> None:
         self._deliver = deliver
 
     def publish(self, channel: str, item: Any) -> Awaitable[None] | None:
@@ -73,7 +75,7 @@ class RemoteBus:
 @pytest.fixture
 async def bus(monkeypatch: pytest.MonkeyPatch) -> RemoteBus:
     bus = RemoteBus()
-    monkeypatch.setattr(application, "_bus", lambda settings: bus)
+    monkeypatch.setattr(backends, "_bus", lambda settings, places, prefixes: bus)
     return bus
 
 

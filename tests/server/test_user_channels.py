@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import stompede._app.application as application
+import stompede._app.backends as backends
 from serving import Serve, Served, until
 
 sys.path.append(str(Path(__file__).parents[2] / "docs" / "examples"))
@@ -20,7 +20,7 @@ from own_bus import Exchange, ExchangeBus
 @pytest.fixture
 async def two_nodes(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> tuple[Served, Served]:
     exchange: Exchange[Any] = Exchange()
-    monkeypatch.setattr(application, "_bus", lambda settings: ExchangeBus(exchange))
+    monkeypatch.setattr(backends, "_bus", lambda settings, places, prefixes: ExchangeBus(exchange))
     return await serve(), await serve()
 
 

@@ -145,3 +145,60 @@ class RestlessHistory(LateHistory):
             for number in range(2000):
                 self.memory.append(f"{destination}{number}", b"", 0, _EVER, now)
         return page
+
+
+class JoinedHistory(LateHistory):
+    """No fault: the way of one node to what nodes share."""
+
+    shared = True
+
+    def __init__(self, memory: MemoryHistory[Any] | None = None, **bounds: int) -> None:
+        super().__init__(**bounds)
+        self.bounds = bounds
+        self.nodes: list[JoinedHistory] = [self]
+        if memory is not None:
+            self.memory = memory
+
+    def join(self) -> JoinedHistory:
+        other = type(self)(self.memory, **self.bounds)
+        other.nodes = self.nodes
+        self.nodes.append(other)
+        return other
+
+    def begin_anew(self) -> None:
+        memory: MemoryHistory[Any] = MemoryHistory(**self.bounds)
+        for node in self.nodes:
+            node.memory = memory
+
+    async def aclose(self) -> None:
+        """What is behind it stays."""
+
+
+class AloneHistory(JoinedHistory):
+    """Each node counts for itself."""
+
+    def join(self) -> JoinedHistory:
+        return type(self)(**self.bounds)
+
+
+class SecretHistory(JoinedHistory):
+    """Says that nobody else appends."""
+
+    shared = False
+
+
+class SelfishHistory(JoinedHistory):
+    """A node that goes away takes along what all have."""
+
+    async def aclose(self) -> None:
+        await self.memory.aclose()
+
+
+class ForgetfulHistory(JoinedHistory):
+    """What begins anew does so in the epoch that it had."""
+
+    def begin_anew(self) -> None:
+        epoch: str = self.memory.last("", 0, 0.0).top.epoch
+        memory: MemoryHistory[Any] = MemoryHistory(**self.bounds, new_epoch=lambda: epoch)
+        for node in self.nodes:
+            node.memory = memory

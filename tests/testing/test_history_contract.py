@@ -4,9 +4,10 @@ from typing import Any
 
 import history_faults as faults
 import pytest
-from history_faults import LateHistory
+from history_faults import JoinedHistory, LateHistory
 
-from stompede.testing.contracts import HistoryContract
+from stompede.store import HistoryStore
+from stompede.testing.contracts import HistoryContract, SharedHistoryContract
 
 FOUND = (AssertionError, TimeoutError, pytest.fail.Exception)
 
@@ -44,6 +45,48 @@ class TestLateHistory(Histories):
 )
 async def test_each_fault_is_found(kind: type[LateHistory], test: str) -> None:
     suite = Histories()
+    suite.kind = kind
+    promise: Any = getattr(suite, f"test_{test}")
+    with pytest.raises(FOUND):
+        await promise()
+
+
+class SharedHistories(SharedHistoryContract):
+    kind: type[JoinedHistory] = JoinedHistory
+
+    async def make_store(
+        self, *, max_destinations: int = 1000, max_bytes: int = 1024 * 1024
+    ) -> JoinedHistory:
+        return self.kind(max_destinations=max_destinations, max_bytes=max_bytes)
+
+    async def join(self, store: HistoryStore[Any]) -> JoinedHistory:
+        assert isinstance(store, JoinedHistory)
+        return store.join()
+
+    async def begin_anew(self, store: HistoryStore[Any]) -> None:
+        assert isinstance(store, JoinedHistory)
+        store.begin_anew()
+
+
+class TestJoinedHistory(SharedHistories):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "test"),
+    [
+        (faults.SecretHistory, "it_says_that_other_nodes_append_to_it"),
+        (faults.AloneHistory, "what_one_node_appends_the_others_read"),
+        (faults.AloneHistory, "all_nodes_count_as_one"),
+        (faults.AloneHistory, "nodes_that_append_at_once_see_one_order"),
+        (faults.AloneHistory, "the_bounds_of_the_latest_append_hold_for_all_nodes"),
+        (faults.AloneHistory, "what_was_silent_has_one_position_to_recover_from_on_all_nodes"),
+        (faults.ForgetfulHistory, "a_store_that_began_anew_counts_from_one_in_an_epoch_that_never_was"),
+        (faults.SelfishHistory, "a_node_that_goes_away_takes_nothing_along"),
+    ],
+)
+async def test_each_fault_of_shared_histories_is_found(kind: type[JoinedHistory], test: str) -> None:
+    suite = SharedHistories()
     suite.kind = kind
     promise: Any = getattr(suite, f"test_{test}")
     with pytest.raises(FOUND):

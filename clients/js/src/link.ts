@@ -4,6 +4,7 @@ import { Client, type IMessage, type IStompSocket, TickerStrategy, Versions } fr
 import { ending, type LastWords, LOST } from "./endings.js";
 import type { ConnectionEnded } from "./errors.js";
 import type { Headers, Outgoing } from "./frames.js";
+import { type Move, moveFrom } from "./moves.js";
 import type { Settings } from "./options.js";
 
 /** What a link tells the one above it, as it happens. */
@@ -12,7 +13,7 @@ export interface LinkEvents {
   message(message: IMessage): void;
   receipt(headers: Headers): void;
   /** The last call; comes once. */
-  ended(why: ConnectionEnded): void;
+  ended(why: ConnectionEnded, move?: Move): void;
 }
 
 /** Unsent bytes in the socket from which on nothing more is written to it. */
@@ -29,12 +30,12 @@ export class Link {
   /**
    * Starts to connect.
    *
+   * @param url WebSocket endpoint.
    * @param authorization header of CONNECT.
    * @throws unknown whatever the WebSocket's constructor throws.
    */
-  constructor(settings: Settings, authorization: string | undefined, events: LinkEvents) {
+  constructor(settings: Settings, url: string, authorization: string | undefined, events: LinkEvents) {
     this.#events = events;
-    const url = typeof settings.url === "function" ? settings.url() : settings.url;
     // Made here, since stompjs would let nobody catch what the constructor throws.
     this.#socket = settings.webSocketFactory(url, Versions.default.protocolVersions());
     this.#client = new Client({
@@ -98,6 +99,7 @@ export class Link {
     void this.#client.deactivate();
     // What stompjs says of a socket that it threw away is not the server's word.
     const code = this.#discarded ? LOST : (event?.code ?? LOST);
-    this.#events.ended(ending(code, this.#discarded ? "" : (event?.reason ?? ""), this.#words));
+    const move = this.#words && moveFrom(this.#words.headers);
+    this.#events.ended(ending(code, this.#discarded ? "" : (event?.reason ?? ""), this.#words), move);
   }
 }

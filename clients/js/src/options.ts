@@ -19,6 +19,8 @@ export interface ClientOptions {
   readonly connectHeaders?: Readonly<Record<string, string>>;
   /** When to come back after the connection ended; `false` for never. */
   readonly reconnect?: Partial<Backoff> | false;
+  /** Whether to connect once to the URL that a server names when it moves its clients; the token goes there, too. Default `true`. */
+  readonly followMoves?: boolean;
   /** What is sent and wanted at least every so many milliseconds; 10 s each finds a dead connection within half a minute. */
   readonly heartbeatMs?: { readonly send: number; readonly receive: number };
   /** Heart-beats by a web worker: browsers slow the timers of hidden pages. Needs `worker-src blob:` where a policy is set. */
@@ -71,6 +73,7 @@ export function settings(options: ClientOptions): Settings {
   const { onError, onState } = options;
   const all: Settings = {
     connectHeaders: {},
+    followMoves: true,
     heartbeatMs: { send: 10_000, receive: 10_000 },
     heartbeatWorker: false,
     connectTimeoutMs: 10_000,

@@ -1,10 +1,11 @@
 /** The life of a client: it connects, restores, and comes back. It owns the link; decisions that need no waiting are the courier's. */
 
-import { delayMs } from "./backoff.js";
+import { type Backoff, delayMs } from "./backoff.js";
 import { Courier } from "./courier.js";
 import { ConnectionEnded, StompedeError } from "./errors.js";
 import type { Headers } from "./frames.js";
 import { Link, type LinkEvents } from "./link.js";
+import { mayFollow, type Move } from "./moves.js";
 import type { ClientState, Settings } from "./options.js";
 import { Renewal } from "./renewal.js";
 import { authorization } from "./tokens.js";
@@ -21,6 +22,10 @@ export class Supervisor {
   #link: Link | undefined;
   #closing = false;
   #upSince: number | undefined;
+  /** Where the server wants the next connection to be. */
+  #move: Move | undefined;
+  /** Where the last one was. */
+  #at = "";
 
   constructor(private readonly settings: Settings) {
     this.courier = new Courier(settings);
@@ -32,16 +37,19 @@ export class Supervisor {
   /** Runs until the client is closed, by its user or for good by the server. */
   async run(): Promise<void> {
     const backoff = this.settings.reconnect;
+    let target: string | undefined;
     for (let failed = 0; !this.#closing; failed++) {
       this.#to("connecting");
-      const why = await this.#liveOnce();
+      const why = await this.#liveOnce(target);
       if (this.#closing) break;
       if (backoff === undefined || !(why instanceof ConnectionEnded ? why.reconnect : true)) return this.#finish(why, false);
       if (this.#upSince !== undefined && Date.now() - this.#upSince >= backoff.stableMs) failed = 0;
       this.#upSince = undefined;
       if (failed >= backoff.attempts) return this.#finish(why, false);
+      const move = this.#move;
+      target = this.#target(move);
       this.#to("waiting", why);
-      await this.courier.changes.until(() => this.#closing, delayMs(backoff, failed, Math.random));
+      await this.courier.changes.until(() => this.#closing, waitMs(move, backoff, failed));
     }
     this.#finish(closedByUser(), true);
   }
@@ -61,8 +69,27 @@ export class Supervisor {
     this.#finish(closedByUser(), true);
   }
 
-  /** One connection from the token to its end: why it ended. */
-  async #liveOnce(): Promise<StompedeError> {
+  /** Where the server wants the client to go next, if the client follows. */
+  #target(move: Move | undefined): string | undefined {
+    if (!this.settings.followMoves || move?.url === undefined || !mayFollow(move.url, this.#at)) return undefined;
+    return move.url;
+  }
+
+  /**
+   * One connection from the token to its end.
+   *
+   * @param target where the server said that it should go.
+   * @returns why it ended. What is wrong with the server's URL is no reason to give up the user's.
+   */
+  async #liveOnce(target: string | undefined): Promise<StompedeError> {
+    this.#move = undefined;
+    let opened = false;
+    const why = await this.#live(target, () => (opened = true));
+    if (target === undefined || opened || !(why instanceof ConnectionEnded)) return why;
+    return new ConnectionEnded(why.code, why.detail, why.closeCode, true, why.cause);
+  }
+
+  async #live(target: string | undefined, welcomed: () => void): Promise<StompedeError> {
     const { courier, settings } = this;
     const deadline = Date.now() + settings.connectTimeoutMs;
     const left = (): number => Math.max(1, deadline - Date.now());
@@ -79,13 +106,15 @@ export class Supervisor {
     const events: LinkEvents = {
       opened: (headers) => {
         opened = true;
+        welcomed();
         this.welcome = headers;
         courier.changes.signal();
       },
       message: (message) => courier.onMessage(message),
       receipt: (headers) => courier.onReceipt(headers),
-      ended: (ended) => {
+      ended: (ended, move) => {
         why = ended;
+        this.#move = move;
         this.#link = undefined;
         courier.hold("restoring");
         courier.detach(ended);
@@ -94,7 +123,8 @@ export class Supervisor {
     };
     let link: Link;
     try {
-      link = this.#link = new Link(settings, proof, events);
+      this.#at = target ?? (typeof settings.url === "function" ? settings.url() : settings.url);
+      link = this.#link = new Link(settings, this.#at, proof, events);
     } catch (error) {
       return new ConnectionEnded("websocket-failed", String(error), 1006, false, error);
     }
@@ -127,6 +157,13 @@ export class Supervisor {
     this.courier.close(why, byUser);
     this.#to("closed", byUser ? undefined : why);
   }
+}
+
+/** What the server says counts alone only after a connection that was good: who is sent round in a circle hammers nobody. */
+function waitMs(move: Move | undefined, backoff: Backoff, failed: number): number {
+  const byChance = (): number => delayMs(backoff, failed, Math.random);
+  if (move === undefined) return byChance();
+  return failed === 0 ? move.delayMs : Math.max(move.delayMs, byChance());
 }
 
 function closedByUser(): ConnectionEnded {

@@ -4,7 +4,7 @@ import { ending, mayComeBack } from "../src/endings.js";
 // The server's own table, docs/stomp.md.
 const TABLE: readonly [number, boolean][] = [
   [1000, false], [1002, false], [1006, true], [1007, false], [1009, false], [1011, true], [1012, true], [1013, true],
-  [4000, true], [4001, true], [4002, true], [4003, true], [4500, false], [4501, false], [4502, false],
+  [4000, true], [4001, true], [4002, true], [4003, true], [4004, true], [4005, true], [4500, false], [4501, false], [4502, false],
 ];
 
 describe("ending", () => {

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, final
 import structlog
 from fastapi import FastAPI
 
+from stompede._app.backends import Places, backends_of, routes_of
 from stompede._app.endpoints import compressing_of, endpoints_of
 from stompede._app.foreign import stopping_with_server
 from stompede._app.http import install_routes
@@ -22,12 +23,11 @@ from stompede._app.tcp import serving_tcp
 from stompede._traceback import traceback_of
 from stompede._types import NO_HEADERS, Principal
 from stompede.auth import TokenIssuer, bearer_token, issuer_from, verifier_from
-from stompede.bus import Bus, MemoryBus
 from stompede.errors import ConfigurationError, SessionClosedError, StompedeError
 from stompede.messaging.destinations import Kind
 from stompede.messaging.guards import Operation
-from stompede.registry import ClockedRoutes, MemoryPresenceTable, MemoryRoutingTable
-from stompede.server.fanout.publication import Publication
+from stompede.registry import ClockedRoutes, MemoryRoutingTable
+from stompede.server.describing import new_node_id
 from stompede.server.handlers.pool import Pool
 from stompede.server.node import Node
 from stompede.server.presence.events import Present
@@ -74,6 +74,7 @@ class Stompede(Registrations):
         own = settings_of(settings)
         self._rules = rules_of(own)
         super().__init__(fastapi_of(fastapi, title, version), own, title, version)
+        self._places = Places(own)
         answer_refusals(self.fastapi)
         self._endpoints = endpoints_of(own, self, self._rules)
         self._compressing = compressing_of(own)
@@ -277,14 +278,15 @@ class Stompede(Registrations):
         settings = self.settings
         async with self.fastapi.router.lifespan_context(self.fastapi) as state:
             self._pool = Pool(settings.pool_threads, settings.pool_queue)
+            backends = backends_of(settings, self._places, self.prefixes, new_node_id(time.time()))
             node = Node(
-                settings, self._program, prefixes=self.prefixes, bus=_bus(settings),
-                verifier=verifier_from(settings), pool=self._pool,
-                presence=MemoryPresenceTable(max_entries=settings.presence_entries),
+                settings, self._program, prefixes=self.prefixes, backends=backends,
+                verifier=verifier_from(settings), pool=self._pool, url=lambda: self.public_url,
+                routed=self._routing.get,
                 transports_tick=self._endpoints.tick,
             )  # fmt: skip
             try:
-                async with node.running():
+                async with routes_of(settings, self._places, self._routing), node.running():
                     self._node = node
                     try:
                         yield state
@@ -391,9 +393,3 @@ async def _taken(taken: Awaitable[None] | None) -> None:
     else:
         # Publishing in a loop must not keep the node from everything else.
         await asyncio.sleep(0)
-
-
-def _bus(settings: Settings) -> Bus[Publication]:
-    if settings.bus == "memory://":
-        return MemoryBus()
-    raise ConfigurationError(f"bus {settings.bus!r} is not known; this version has memory://")

@@ -14,7 +14,9 @@ from prometheus_client.process_collector import ProcessCollector
 
 from stompede._app.catalogue_page import catalogue_page
 from stompede._app.history_rest import history_router
+from stompede._app.nodes_rest import nodes_router
 from stompede._app.presence_rest import presence_router
+from stompede._app.publish_rest import publish_router
 from stompede._app.sessions_rest import sessions_router
 from stompede._app.transport_metrics import TransportCollector
 from stompede.errors import ConfigurationError
@@ -73,6 +75,8 @@ def _router(app: Stompede) -> APIRouter:
     router.include_router(history_router(app))
     router.include_router(presence_router(app))
     router.include_router(sessions_router(app))
+    router.include_router(publish_router(app))
+    router.include_router(nodes_router(app))
     return router
 
 

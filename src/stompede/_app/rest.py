@@ -34,6 +34,8 @@ _STATUS: Final[Mapping[str, HTTPStatus]] = {
     "forbidden": HTTPStatus.FORBIDDEN,
     "not-found": HTTPStatus.NOT_FOUND,
     "invalid-parameters": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "invalid-body": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "rate-limited": HTTPStatus.TOO_MANY_REQUESTS,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }

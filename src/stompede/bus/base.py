@@ -21,12 +21,22 @@ class BusStatistics(msgspec.Struct, frozen=True):
         delivered: items handed to `deliver`.
         channels: channels that this node wants now, by name or as a prefix.
         failed: items of this node that the bus refused.
+        connected: whether items can come now.
+        interruptions: times that items may have been missed.
+        waiting: items of this node that the bus has not taken yet.
+        waiting_bytes: what they take.
+        unreadable: what came and was no item.
     """
 
     published: int
     delivered: int
     channels: int
     failed: int
+    connected: bool = True
+    interruptions: int = 0
+    waiting: int = 0
+    waiting_bytes: int = 0
+    unreadable: int = 0
 
 
 class Bus(Protocol[T]):
@@ -41,8 +51,9 @@ class Bus(Protocol[T]):
     - **Order.** Items of one channel are delivered in one order, the same on every node. What one node publishes on one
       channel keeps the order of its calls, in whatever order the awaitables of `publish` are awaited. Between channels
       no order is promised.
-    - **Delivery** at most once: no item comes twice. What a bus can lose, and how that is noticed, stands with each
-      bus; one that nothing happens to loses nothing.
+    - **Delivery** at most once: no item comes twice. What a bus can lose stands with each bus; one that nothing happens
+      to loses nothing. After a time in which items of others may have been missed it calls ``interrupted``, once it
+      listens to all that is wanted again: what is published from then on comes.
     - **More than is wanted may come.** Items of a channel that this node does not want may be delivered as well: the
       node sorts them out. Some buses read everything, and all of them have items on the way when a wish ends.
     - **Once, however often it is wanted.** An item whose channel is wanted by name and by a prefix, or by several
@@ -53,12 +64,15 @@ class Bus(Protocol[T]):
     node reaches each node that wants its channel.
     """
 
-    async def start(self, deliver: Callable[[T], None]) -> None:
+    async def start(
+        self, deliver: Callable[[T], None], interrupted: Callable[[], None] = lambda: None
+    ) -> None:
         """Connects. Called once, before anything is published or wanted.
 
         Args:
             deliver: gets every item of a wanted channel, one after another. It does not wait and does not raise. It
                 may publish: what it publishes comes after the item that it was called with.
+            interrupted: is told that items may have been missed. It does not wait and does not raise.
 
         Raises:
             BusError: the back end is not there; the sentence says what to do.

@@ -25,7 +25,11 @@ class MemoryBus(Generic[T]):
         self._channels: set[str] = set()
         self._prefixes: set[str] = set()
 
-    async def start(self, deliver: Callable[[T], None]) -> None:
+    async def start(
+        self,
+        deliver: Callable[[T], None],
+        interrupted: Callable[[], None] = lambda: None,  # noqa: ARG002 - nothing is ever missed
+    ) -> None:
         """Takes the listener; never fails."""
         self._deliver = deliver
 

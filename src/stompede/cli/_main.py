@@ -11,6 +11,8 @@ import typer
 from stompede.cli._bench import bench
 from stompede.cli._catalogue import catalogue
 from stompede.cli._demo import demo
+from stompede.cli._nodes import drain, nodes
+from stompede.cli._publish import publish
 from stompede.cli._serve import serve
 from stompede.cli._sessions import sessions
 from stompede.cli._settings import settings
@@ -34,6 +36,9 @@ app.command()(token)
 app.command()(catalogue)
 app.command()(settings)
 app.add_typer(sessions)
+app.command()(nodes)
+app.command()(drain)
+app.command()(publish)
 
 
 def _version(wanted: bool) -> None:

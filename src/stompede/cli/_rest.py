@@ -15,9 +15,6 @@ from stompede.errors import ConfigurationError, StompedeError
 
 TIMEOUT_S: Final = 10.0
 _MAX_BYTES: Final = 16 * 1024 * 1024
-_HELP: Final = (
-    f"make one by `stompede token NAME --scope {ADMIN_SCOPE}` and give it as --token or STOMPEDE_TOKEN"
-)
 
 
 class NodeRefusedError(StompedeError):
@@ -31,14 +28,24 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def ask(method: str, url: str, path: str, token: str | None) -> bytes:
+def ask(
+    method: str,
+    url: str,
+    path: str,
+    token: str | None,
+    body: bytes | None = None,
+    *,
+    scope: str = ADMIN_SCOPE,
+) -> bytes:
     """The body of a node's answer.
 
     Args:
         method: HTTP method.
         url: of the node.
         path: with its query.
-        token: of an operator.
+        token: of who may ask for that.
+        body: JSON to send along.
+        scope: what a token needs for it.
 
     Raises:
         ConfigurationError: the URL is none.
@@ -50,16 +57,18 @@ def ask(method: str, url: str, path: str, token: str | None) -> bytes:
     headers = {"Accept": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
+    if body is not None:
+        headers["Content-Type"] = "application/json"
     request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-        url.rstrip("/") + path, method=method, headers=headers
+        url.rstrip("/") + path, body, headers, method=method
     )
     try:
         with urllib.request.build_opener(_NoRedirects()).open(request, timeout=TIMEOUT_S) as answer:
-            body: bytes = answer.read(_MAX_BYTES)
-            return body
+            said: bytes = answer.read(_MAX_BYTES)
+            return said
     except urllib.error.HTTPError as error:
         with error:
-            raise NodeRefusedError(_refusal(url, error.code, error.read(_MAX_BYTES))) from error
+            raise NodeRefusedError(_refusal(url, error.code, error.read(_MAX_BYTES), scope)) from error
     except urllib.error.URLError as error:
         raise NodeRefusedError(_unreachable(url, error.reason)) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -74,15 +83,16 @@ def _unreachable(url: str, reason: Any) -> str:
     return f"{url}: {getattr(reason, 'strerror', None) or reason or type(reason).__name__}"
 
 
-def _refusal(url: str, status: int, body: bytes) -> str:
+def _refusal(url: str, status: int, body: bytes, scope: str) -> str:
     """What a problem document says; what is none comes from something that is no node, or hides one."""
     try:
         problem = msgspec.json.decode(body, type=dict[str, Any])
         code, detail = str(problem["code"]), str(problem["detail"])
     except (msgspec.MsgspecError, KeyError):
         return f"{url}: HTTP {status}, and not in the words of a node; is it one of this version?"
+    make = f"make one by `stompede token NAME --scope {scope}` and give it as --token or STOMPEDE_TOKEN"
     if status == http.client.UNAUTHORIZED:
-        return f"{url}: {detail} ({code}); {_HELP}"
+        return f"{url}: {detail} ({code}); {make}"
     if status == http.client.FORBIDDEN:
-        return f"{url}: {detail}; {_HELP}"
+        return f"{url}: {detail}; {make}"
     return f"{url}: {detail} ({code})"

@@ -12,7 +12,7 @@ client`` closes the connection at once, without DISCONNECT.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, final, overload
 
@@ -59,10 +59,14 @@ class Client:
     Args:
         dialer: makes connections.
         options: everything else.
+        redial: what makes connections to a URL that the server names; ``None``: the client goes to no other.
     """
 
-    def __init__(self, dialer: Dialer, options: ClientOptions) -> None:
+    def __init__(
+        self, dialer: Dialer, options: ClientOptions, *, redial: Callable[[str], Dialer] | None = None
+    ) -> None:
         self._dialer = dialer
+        self._redial = redial
         self._options = options
         self._supervisor: Supervisor | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -75,7 +79,9 @@ class Client:
     async def __aenter__(self) -> Self:
         if self._supervisor is not None:
             raise LocalProtocolError("a client connects once; make another one")
-        supervisor = self._supervisor = Supervisor(self._dialer, self._options, self._report)
+        supervisor = self._supervisor = Supervisor(
+            self._dialer, self._options, self._report, redial=self._redial
+        )
         self._group = await asyncio.TaskGroup().__aenter__()
         self._task = self._group.create_task(supervisor.run(), name=f"stompede client of {self._dialer.url}")
         try:
@@ -148,7 +154,7 @@ class Client:
 
     @property
     def dialer(self) -> Dialer:
-        """What makes its connections."""
+        """What makes its connections, but those to a URL that the server names."""
         return self._dialer
 
     @property

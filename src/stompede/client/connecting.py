@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import ssl as tls
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from stompede._types import NO_HEADERS
 from stompede.client.backoff import Backoff
@@ -27,6 +28,7 @@ def connect(
     connect_headers: Mapping[str, str] = NO_HEADERS,
     heart_beat_ms: tuple[int, int] = (10_000, 10_000),
     reconnect: Backoff | None = Backoff(),  # noqa: B008 - frozen
+    follow_moves: bool = True,
     connect_timeout_s: float = 10.0,
     close_timeout_s: float = 2.0,
     max_queued_sends: int = 1000,
@@ -58,6 +60,10 @@ def connect(
         heart_beat_ms: what this client can send, and wants to receive, at least every so many milliseconds; 0
             for never.
         reconnect: when to come back after a lost connection; ``None`` for never.
+        follow_moves: whether to connect once to the URL that the server names when it moves its clients to another
+            node (the header ``reconnect-url`` of its ERROR frame). The token, ``login``, ``passcode`` and ``headers``
+            go there, too. It is never an unencrypted URL where the connection was encrypted. If that fails, and
+            without it, the client goes back to ``url``.
         connect_timeout_s: for one attempt from dialling to CONNECTED, for the token supplier, and for the
             subscriptions after it.
         close_timeout_s: for the server to answer DISCONNECT and the close frame.
@@ -89,6 +95,7 @@ def connect(
         connect_headers=connect_headers,
         heart_beat_ms=heart_beat_ms,
         reconnect=reconnect,
+        follow_moves=follow_moves,
         connect_timeout_s=connect_timeout_s,
         close_timeout_s=close_timeout_s,
         max_queued_sends=max_queued_sends,
@@ -99,7 +106,8 @@ def connect(
         on_error=on_error,
         uniform=uniform,
     )
-    return Client(_dialer(url, options, ssl, headers, proxy), options)
+    dialer = partial(_dialer, options=options, ssl=ssl, headers=headers, proxy=proxy)
+    return Client(dialer(url), options, redial=dialer if follow_moves else None)
 
 
 def _dialer(

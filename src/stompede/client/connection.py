@@ -16,6 +16,7 @@ import msgspec
 from stompede.client.endings import Ending, ending
 from stompede.client.frames import Outgoing
 from stompede.client.link import Dialer, Link
+from stompede.client.moves import move_from
 from stompede.server.session.disconnects import Disconnects
 from stompede.wire import stomp
 
@@ -260,6 +261,7 @@ class Connection:
             row or reason,
             detail=self._error.body.decode("utf-8", "replace").strip() or headers.get("message", ""),
             reconnect=None if said is None else said == "true",
+            move=move_from(headers),
         )
 
     # Time.

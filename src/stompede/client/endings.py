@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from stompede.client.moves import Move
 from stompede.errors import SessionClosedError
 from stompede.server.session.disconnects import Disconnect, Disconnects
 
@@ -37,12 +38,14 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
         reason: short name from the server, or the table's name for the code.
         detail: a sentence for people: of the ERROR frame, or the table's meaning.
         reconnect: whether the client may come back by itself.
+        move: where and when, if the server said it.
     """
 
     code: int
     reason: str
     detail: str
     reconnect: bool
+    move: Move | None = None
 
     def error(self) -> SessionClosedError:
         """The exception for calls that need the connection. A new one each time: a raised exception
@@ -54,7 +57,14 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
         return SessionClosedError(sentence, self.code, self.reason)
 
 
-def ending(code: int | None, reason: str, *, detail: str = "", reconnect: bool | None = None) -> Ending:
+def ending(
+    code: int | None,
+    reason: str,
+    *,
+    detail: str = "",
+    reconnect: bool | None = None,
+    move: Move | None = None,
+) -> Ending:
     """Reads a close code.
 
     Args:
@@ -62,6 +72,7 @@ def ending(code: int | None, reason: str, *, detail: str = "", reconnect: bool |
         reason: of the peer's close frame.
         detail: sentence of the ERROR frame before it, if one came.
         reconnect: that frame's ``reconnect`` header, if it had one.
+        move: what it said of the next connection.
     """
     number = LOST if code is None else code
     row = ROWS.get(number)
@@ -72,6 +83,7 @@ def ending(code: int | None, reason: str, *, detail: str = "", reconnect: bool |
         reason=reason or (row.reason if row else ""),
         detail=detail or (row.meaning if row else ""),
         reconnect=reconnect,
+        move=move,
     )
 
 

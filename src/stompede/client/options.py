@@ -31,6 +31,7 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
         heart_beat_ms: what this client can send, and wants to receive, at least every so many milliseconds; 0
             for never. 10 s finds a dead connection within half a minute and costs next to nothing.
         reconnect: when to come back after a lost connection; ``None`` for never.
+        follow_moves: whether to connect once to the URL that a server names when it moves its clients.
         connect_timeout_s: for one attempt from dialling to CONNECTED, for the token supplier, and for the
             subscriptions after it.
         close_timeout_s: for the server to answer DISCONNECT and the close frame.
@@ -53,6 +54,7 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
     connect_headers: Mapping[str, str] = NO_HEADERS
     heart_beat_ms: tuple[int, int] = (10_000, 10_000)
     reconnect: Backoff | None = Backoff()
+    follow_moves: bool = True
     connect_timeout_s: float = 10.0
     close_timeout_s: float = 2.0
     max_queued_sends: int = 1000

@@ -12,6 +12,7 @@ class ClientStatistics(msgspec.Struct, frozen=True, kw_only=True):
         connected: whether there is a connection and all subscriptions stand.
         connects: connections that stood.
         attempts_failed: attempts to connect that failed.
+        moves: times that it went to the URL that the server named.
         subscriptions: subscriptions that stand, the client's own included.
         queued_sends: SEND frames that wait to be written.
         queued_bytes: their bytes.
@@ -29,6 +30,7 @@ class ClientStatistics(msgspec.Struct, frozen=True, kw_only=True):
     connected: bool
     connects: int
     attempts_failed: int
+    moves: int
     subscriptions: int
     queued_sends: int
     queued_bytes: int

@@ -9,24 +9,48 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
+from stompede.client.backoff import Backoff
 from stompede.client.changes import Changes
 from stompede.client.connection import Connection, Welcome
 from stompede.client.courier import Courier
 from stompede.client.frames import Outgoing, SendQueue
 from stompede.client.link import Dialer, DialError
+from stompede.client.moves import Move, may_follow
 from stompede.client.options import ClientOptions, connect_settings
 from stompede.client.soft_errors import EXPIRED
 from stompede.client.standing import Standing
 from stompede.client.statistics import ClientStatistics
 from stompede.client.tokens import TokenSource
-from stompede.errors import AuthenticationError, RequestError, SessionClosedError, StompedeError
+from stompede.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    RequestError,
+    SessionClosedError,
+    StompedeError,
+)
 
 logger: Final = logging.getLogger("stompede.client")
 
 # Where no token that counts could be had, a refused frame that no call waits for does not ask for one so soon again.
 RENEWAL_PAUSE_S: Final = 1.0
+
+
+class _Life(NamedTuple):
+    """One connection from dialling to its end.
+
+    Attributes:
+        error: why it ended.
+        may_come_back: whether another attempt is of use.
+        lasted_s: for how long it was up.
+        move: where the server wants the client to go.
+    """
+
+    error: StompedeError
+    may_come_back: bool
+    lasted_s: float = 0.0
+    move: Move | None = None
 
 
 @final
@@ -37,14 +61,20 @@ class Supervisor:
         dialer: makes links.
         options: of the client.
         report: told of soft errors that no call waits for.
+        redial: makes a dialer for a URL that the server names; ``None``: it is not followed.
     """
 
     def __init__(
-        self, dialer: Dialer, options: ClientOptions, report: Callable[[RequestError], None]
+        self,
+        dialer: Dialer,
+        options: ClientOptions,
+        report: Callable[[RequestError], None],
+        *,
+        redial: Callable[[str], Dialer] | None = None,
     ) -> None:
-        self._dialer = dialer
+        self._home = self._dialer = dialer
+        self._redial = redial
         self._options = options
-        self._settings = connect_settings(options, dialer.url)
         self._loop = asyncio.get_running_loop()
         self._errors: Standing | None = None
         self._renew_not_before = 0.0
@@ -62,7 +92,7 @@ class Supervisor:
         self.connection: Connection | None = None
         self.welcome: Welcome | None = None
         self.closed: StompedeError | None = None
-        self.connects = self.attempts_failed = 0
+        self.connects = self.attempts_failed = self.moves = 0
 
     @property
     def up(self) -> bool:
@@ -83,6 +113,7 @@ class Supervisor:
             connected=self.up,
             connects=self.connects,
             attempts_failed=self.attempts_failed,
+            moves=self.moves,
             subscriptions=len(courier.standing),
             queued_sends=len(courier.queue),
             queued_bytes=courier.queue.bytes,
@@ -107,7 +138,7 @@ class Supervisor:
         backoff = self._options.reconnect
         failed = 0
         while True:
-            error, may_come_back, lasted_s = await self._live_once()
+            error, may_come_back, lasted_s, move = await self._live_once()
             if self.closing:
                 return
             if backoff is None or not may_come_back or self.connects == 0:
@@ -116,18 +147,39 @@ class Supervisor:
                 failed = 0
             if backoff.exhausted(failed):
                 break
-            delay_s = backoff.delay_s(failed, self._options.uniform)
-            logger.info("%s; trying again in %.2f s", error, delay_s)
+            delay_s = self._turn(move, backoff, failed)
+            logger.info("%s; trying %s in %.2f s", error, self._dialer.url, delay_s)
             await asyncio.sleep(delay_s)
             failed += 1
         logger.info("%s; not coming back", error)
         self.finish(error, by_user=False)
 
-    async def _live_once(self) -> tuple[StompedeError, bool, float]:
-        """One connection from dialling to its end: why it ended, whether to come back, and for how long it
-        was up.
+    def _turn(self, move: Move | None, backoff: Backoff, failed: int) -> float:
+        """Turns to where the next attempt goes: once to where the server says, else to where the user said.
+
+        Returns:
+            How long to wait before it, in seconds. What a server says counts alone only after a connection that was
+            good: servers that send a client round in a circle are not hammered.
         """
-        connection = Connection(self.courier, self._settings, self._loop, self.changes.signal)
+        at = self._dialer.url
+        self._dialer = self._home
+        if move is None:
+            return backoff.delay_s(failed, self._options.uniform)
+        if self._redial is not None and move.url is not None:
+            try:
+                if may_follow(move.url, at):
+                    self._dialer = self._redial(move.url)
+                    self.moves += 1
+                    self.changes.signal()
+                else:
+                    logger.warning("%s: the server names %r, which is less secure", at, move.url)
+            except ConfigurationError as error:
+                logger.warning("%s: the server names a URL that is of no use: %s", at, error)
+        return max(move.delay_s, backoff.delay_s(failed, self._options.uniform) if failed else 0.0)
+
+    async def _live_once(self) -> _Life:
+        settings = connect_settings(self._options, self._dialer.url)
+        connection = Connection(self.courier, settings, self._loop, self.changes.signal)
         try:
             async with asyncio.timeout(self._options.connect_timeout_s):
                 await self.tokens.fetch()
@@ -135,18 +187,19 @@ class Supervisor:
         except TimeoutError:
             self._failed_attempt()
             limit = self._options.connect_timeout_s
-            return (
-                SessionClosedError(f"{self._dialer.url}: not connected within connect_timeout_s={limit:g}"),
-                True,
-                0.0,
-            )
+            late = SessionClosedError(f"{self._dialer.url}: not connected within connect_timeout_s={limit:g}")
+            return _Life(late, may_come_back=True)
         except (DialError, AuthenticationError, SessionClosedError) as error:
             self._failed_attempt()
-            return error, _worth_another(error, connection), 0.0
+            # What is wrong with another URL is no reason to give up the user's.
+            away = self._dialer is not self._home
+            move = None if connection.ending is None else connection.ending.move
+            return _Life(error, away or _worth_another(error, connection), move=move)
         else:
             lasted_s = await self._serve(connection)
-            assert connection.ending is not None
-            return connection.ending.error(), connection.ending.reconnect, lasted_s
+            ending = connection.ending
+            assert ending is not None
+            return _Life(ending.error(), ending.reconnect, lasted_s, ending.move)
         finally:
             connection.abort()
 

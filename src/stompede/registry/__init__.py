@@ -1,8 +1,10 @@
-"""Who is where: the routing table, key to node URL, and the presence table, destination to members.
+"""Who is where: the routing table, key to node URL; the presence table, destination to members; and the session
+registry, node to sessions.
 
-`RoutingTable` and `PresenceTable` are the contracts, and say what every table promises. `MemoryRoutingTable` and
-`MemoryPresenceTable` serve a node that is alone; `ClockedRoutes` is the short form of a routing table for who needs no
-compare-and-set. Another table proves itself with the suites of `stompede.testing.contracts`.
+`RoutingTable`, `PresenceTable` and `SessionRegistry` are the contracts, and say what each promises. `Memory...` serve a
+node that is alone, those of `stompede.registry.redis` many nodes. `ClockedRoutes` is the short form of a routing table
+for who needs no compare-and-set; `SessionReporter` tells a registry of one node's sessions. Another implementation
+proves itself with the suites of `stompede.testing.contracts`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,15 @@ from stompede.registry.presence import PresenceTableStatistics as PresenceTableS
 from stompede.registry.presence_memory import MemoryPresenceTable as MemoryPresenceTable
 from stompede.registry.routing import RoutingStatistics as RoutingStatistics
 from stompede.registry.routing import RoutingTable as RoutingTable
+from stompede.registry.session_reporting import ReporterStatistics as ReporterStatistics
+from stompede.registry.session_reporting import SessionReporter as SessionReporter
+from stompede.registry.sessions import NodeInfo as NodeInfo
+from stompede.registry.sessions import SessionEntry as SessionEntry
+from stompede.registry.sessions import SessionPage as SessionPage
+from stompede.registry.sessions import SessionRecord as SessionRecord
+from stompede.registry.sessions import SessionRegistry as SessionRegistry
+from stompede.registry.sessions import SessionRegistryStatistics as SessionRegistryStatistics
+from stompede.registry.sessions_memory import MemorySessionRegistry as MemorySessionRegistry
 
 __all__ = [
     "Change",
@@ -32,9 +43,18 @@ __all__ = [
     "Leave",
     "MemoryPresenceTable",
     "MemoryRoutingTable",
+    "MemorySessionRegistry",
+    "NodeInfo",
     "Outcome",
     "PresenceTable",
     "PresenceTableStatistics",
+    "ReporterStatistics",
     "RoutingStatistics",
     "RoutingTable",
+    "SessionEntry",
+    "SessionPage",
+    "SessionRecord",
+    "SessionRegistry",
+    "SessionRegistryStatistics",
+    "SessionReporter",
 ]

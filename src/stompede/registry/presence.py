@@ -185,3 +185,7 @@ class PresenceTable(Protocol):
     def statistics(self) -> PresenceTableStatistics:
         """Figures of now and since the start; never waits."""
         ...
+
+    async def aclose(self) -> None:
+        """Disconnect; lives go on until they end. Idempotent."""
+        ...

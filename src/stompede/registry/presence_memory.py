@@ -106,6 +106,9 @@ class MemoryPresenceTable:
         """Figures of now and since the start."""
         return PresenceTableStatistics(self._entries, self._refused, self._expired)
 
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
     def _counts(self, destination: str) -> Counts:
         room = self._rooms.get(destination)
         return Counts() if room is None else room.counts()

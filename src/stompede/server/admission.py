@@ -56,7 +56,7 @@ class Admission:
 
     def _refusal(self, address: str) -> Refusal | None:
         node = self._node
-        if not node.accepting:
+        if not node.accepting or node.drain.draining:
             return Refusal(503, "this node takes no new connections now; try again, or another node", _SOON_S)
         if len(node.transports) >= self._max_sessions:
             return Refusal(503, "this node is full (max_sessions); try again, or another node", _LATER_S)

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from stompede.server import cluster_metrics
 from stompede.server.recovery import history_metrics
 
 if TYPE_CHECKING:
@@ -80,7 +81,6 @@ _GAUGES: Final[tuple[tuple[str, str, Figure], ...]] = (
         "Bytes of messages in transactions that are open.",
         lambda s: s.transactions.size_bytes,
     ),
-    ("stompede_bus_channels", "Channels that this node listens to.", lambda s: s.bus.channels),
     (
         "stompede_head_cache_entries",
         "Header blocks whose parsed form is remembered.",
@@ -288,9 +288,6 @@ _COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (
         "COMMITs that took no effect.",
         lambda s: s.transactions.refused,
     ),
-    ("stompede_bus_published", "Messages that the bus took.", lambda s: s.bus.published),
-    ("stompede_bus_delivered", "Messages that the bus brought.", lambda s: s.bus.delivered),
-    ("stompede_bus_failed", "Messages that the bus refused.", lambda s: s.bus.failed),
     ("stompede_problems_unheard", "Soft errors that no client heard.", lambda s: s.problems_unheard),
     ("stompede_replies_unheard", "Results of handlers that no client heard.", lambda s: s.replies_unheard),
     (
@@ -341,9 +338,9 @@ class NodeCollector(Collector):
         if node is None:
             return
         figures = node.statistics()
-        for name, text, figure in (*_GAUGES, *history_metrics.GAUGES):
+        for name, text, figure in (*_GAUGES, *history_metrics.GAUGES, *cluster_metrics.GAUGES):
             yield GaugeMetricFamily(name, text, value=figure(figures))
-        for name, text, figure in (*_COUNTERS, *history_metrics.COUNTERS):
+        for name, text, figure in (*_COUNTERS, *history_metrics.COUNTERS, *cluster_metrics.COUNTERS):
             yield CounterMetricFamily(name, text, value=figure(figures))
         yield _labelled(
             "stompede_sessions_ended",

@@ -10,15 +10,14 @@ import asyncio
 import contextlib
 import secrets
 import time
-import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, final
 
+import msgspec
 import structlog
 
 from stompede._types import Principal
 from stompede.auth import KeyUnknown, TokenVerifier
-from stompede.bus import Bus
 from stompede.messaging import codecs
 from stompede.messaging.commands import SendCommand
 from stompede.messaging.destinations import Prefixes
@@ -27,15 +26,20 @@ from stompede.messaging.invocation import Invocation
 from stompede.messaging.message import Message
 from stompede.messaging.problem import Problem
 from stompede.messaging.session import StompSession
-from stompede.registry import PresenceTable
+from stompede.registry import NodeInfo, SessionReporter
 from stompede.server import stopping
 from stompede.server.admission import Admission
+from stompede.server.backends import Backends
 from stompede.server.deadlines import Deadlines
+from stompede.server.describing import node_info
+from stompede.server.draining import Drain, DrainOrder
 from stompede.server.fanout.delivery import Delivery
 from stompede.server.fanout.hub import Hub
 from stompede.server.fanout.outbox import OutboxCounters
+from stompede.server.fanout.probing import Probe, channel_of_node
 from stompede.server.fanout.publication import Publication
 from stompede.server.fanout.publishing import Publisher
+from stompede.server.gateway import Gateway
 from stompede.server.handlers.answers import Answers
 from stompede.server.handlers.pool import Pool
 from stompede.server.handlers.routes import Routes
@@ -59,8 +63,6 @@ from stompede.server.session.transactions import TransactionsStatistics
 from stompede.server.settings import Settings
 from stompede.server.statistics import NodeStatistics, node_statistics
 from stompede.server.ticking import Ticker
-from stompede.store import HistoryStore, MemoryHistory, QueueStore
-from stompede.store.memory_queues import MemoryQueues
 from stompede.transports.base import Receiver, Refusal, Transport
 from stompede.wire import stomp
 
@@ -76,10 +78,11 @@ class Node:
         settings: the settings.
         program: what the application registered.
         prefixes: of destinations.
-        bus: how publications reach all nodes.
+        backends: what the node shares with others.
         verifier: proves tokens.
         pool: threads for blocking work.
-        presence: where all nodes say who is on which destination.
+        url: WebSocket URL at which clients connect, once it is known.
+        routed: the URL that the routing table has for a key.
         transports_tick: does what is due in transports; called four times a second.
         clock: seconds that never go back.
         unix_clock: seconds of the Unix epoch.
@@ -93,22 +96,25 @@ class Node:
         program: Program,
         *,
         prefixes: Prefixes,
-        bus: Bus[Publication],
+        backends: Backends,
         verifier: TokenVerifier,
         pool: Pool,
-        presence: PresenceTable,
+        url: Callable[[], str] = lambda: "",
+        routed: Callable[[str], Awaitable[str | None]] | None = None,
         transports_tick: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
         self.prefixes = prefixes
-        self.bus = bus
+        self.backends = backends
+        self.bus = backends.bus
         self.verifier = verifier
         self.pool = pool
         self.now = clock
         self.unix_now = unix_clock
-        self.id = f"{int(unix_clock() * 1000)}/{uuid.uuid4()}"
+        self.url = url
+        self.id = backends.node_id
         self.server_name = "stompede"
         self.encode = codecs.encode
         self.interceptors = program.interceptors
@@ -138,8 +144,16 @@ class Node:
         self._furnish_attendance(teller)
         self.presence: Presence | None = None
         if any(options.presence for _, options in program.destinations):
-            self.presence = Presence(self, presence, program.presence_info)
+            self.presence = Presence(self, backends.presence, program.presence_info)
         self.ticker = Ticker(self, transports_tick)
+        self.drain = Drain(self)
+        self.gateway = Gateway(
+            backends.registry if backends.shared else None,
+            self.describe,
+            routed or _nowhere,
+            clock,
+            unix_clock,
+        )
 
     def _furnish_fan_out(self) -> None:
         """What goes out to sessions, and what is kept of it."""
@@ -154,9 +168,13 @@ class Node:
             self.prefixes.topic,
             settings.outbound_bytes // 64,
         )
+        self.losses = Losses(self)
         self.histories = Histories(
-            _history(settings), self.bus, self.hub, lambda: self.now(), Losses(self).add
+            self.backends.history, self.bus, self.hub, lambda: self.now(), self.losses.add
         )
+        self.probe: Probe | None = None
+        if self.backends.shared:
+            self.probe = Probe(self.bus, self.id, settings.bus_deaf_s, self.histories.spawn, self._order)
 
     def _furnish_queues(self, teller: Teller) -> None:
         """Queues, what is acknowledged, and what is published to all of it."""
@@ -165,7 +183,7 @@ class Node:
         self.queues = Queues(
             settings,
             self.options,
-            _queues(settings),
+            self.backends.queues,
             self.turns,
             lambda: self.unix_now(),
             self.spawn,
@@ -193,10 +211,15 @@ class Node:
         self.deadlines = Deadlines()
         self.heart_beats = HeartBeats(self)
         self.bytes_in = self.bytes_out = self.heart_beats_out = self.readers_paused = 0
-        attendance = self.attendance = Sessions(teller)
+        attendance = self.attendance = Sessions(teller, self.unix_now)
         self.delivery = Delivery(
             self.prefixes, self.bus, self.hub, self.histories, attendance, teller, self.settings.max_topics
         )
+        if self.backends.shared:
+            attendance.reporter = SessionReporter(
+                self.backends.registry, info=self.describe, sessions=attendance.entries, spawn=self.spawn,
+                unix_now=self.unix_now, ttl_s=self.settings.registry_ttl_s,
+            )  # fmt: skip
         self.recoverer = Recoverer(self, self.delivery, self.histories)
         self.admission = Admission(self)
         self.runner: HandlerRunner
@@ -231,6 +254,8 @@ class Node:
                     await self.bus.aclose()
                     await self.queues.aclose()
                     await self.histories.store.aclose()
+                    await self.backends.registry.aclose()
+                    await self.backends.presence.aclose()
                     await self.verifier.aclose()
                     log.info("node stopped", node=self.id)
         except BaseExceptionGroup as group_of_one:
@@ -244,13 +269,63 @@ class Node:
         await self.verifier.refresh(self.unix_now())
         self.histories.start(group)
         await self.queues.start()
-        await self.bus.start(self.delivery.deliver)
+        await self.bus.start(self._deliver, self._interrupted)
+        if self.probe is not None:
+            await self.probe.start(self.now())
         self.runner = HandlerRunner(self._loop, settings.max_handlers, settings.handler_timeout_s)
         self.ticker.start(self._loop)
         if self.presence is not None:
             await self.presence.start()
         self.accepting = True
+        if self.attendance.reporter is not None:
+            await self.attendance.reporter.start()
         log.info("node started", node=self.id)
+
+    @property
+    def _deliver(self) -> Callable[[Publication], None]:
+        """What the bus brings goes to; nobody looks for a probe where there is none."""
+        probe, deliver = self.probe, self.delivery.deliver
+        if probe is None:
+            return deliver
+        channel = probe.channel
+
+        def sorted_out(publication: Publication) -> None:
+            if publication.message.destination == channel:
+                probe.came(publication.message.body, self.now())
+            else:
+                deliver(publication)
+
+        return sorted_out
+
+    def _order(self, body: bytes) -> None:
+        """Another node says what is to be done."""
+        try:
+            self.drain.begin(msgspec.json.decode(body, type=DrainOrder))
+        except msgspec.DecodeError as error:
+            log.warning("an order that nobody understands", reason=str(error))
+
+    async def drain_node(self, node_id: str, order: DrainOrder) -> None:
+        """Drains a node, this one or another.
+
+        Raises:
+            Problem: ``not-found``: no such node is alive.
+            BusError: it could not be told.
+        """
+        if node_id == self.id:
+            self.drain.begin(order)
+            return
+        if node_id not in {node.id for node in await self.gateway.nodes()}:
+            raise Problem("not-found", f"no node {node_id} is alive; `stompede nodes` lists them")
+        channel = channel_of_node(node_id)
+        taken = self.bus.publish(channel, Publication(Message(channel, msgspec.json.encode(order))))
+        if taken is not None:
+            await taken
+
+    def _interrupted(self) -> None:
+        """The bus may have missed something: what has positions is checked, whoever else subscribes is told."""
+        log.warning("the bus was interrupted", node=self.id)
+        self.histories.check_all()
+        self.losses.add_all()
 
     async def stop(self) -> None:
         """Takes no new sessions and no new frames, lets handlers end, sends what is queued, closes with 1012.
@@ -313,6 +388,10 @@ class Node:
             if waits is not None:
                 await waits
 
+    def describe(self) -> NodeInfo:
+        """What other nodes and the gateway know of this one."""
+        return node_info(self)
+
     def statistics(self) -> NodeStatistics:
         """Figures of now and since the start, of the node and its parts."""
         return node_statistics(self)
@@ -320,17 +399,12 @@ class Node:
     @property
     def ready(self) -> bool:
         """Whether new clients should come here."""
-        return self.accepting
+        deaf = self.probe is not None and self.probe.deaf
+        return self.accepting and not self.drain.draining and not deaf
 
 
-def _history(settings: Settings) -> HistoryStore[Message]:
-    return MemoryHistory(max_destinations=settings.history_destinations, max_bytes=settings.history_bytes)
-
-
-def _queues(settings: Settings) -> QueueStore[Message]:
-    return MemoryQueues(
-        max_queues=settings.max_queues, max_bytes=settings.queue_bytes, id_prefix=f"q{secrets.token_hex(4)}"
-    )
+async def _nowhere(_: str) -> str | None:
+    return None
 
 
 def _wire_limits(settings: Settings) -> stomp.Limits:

@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from stompede.server.places import SockJsTransport, check_places
+from stompede.server.places import check_places
+from stompede.server.settings_places import KIB, MIB, Names, PlaceSettings, Positive, Seconds
 
-KIB: Final = 1024
-MIB: Final = 1024 * 1024
-
-Positive = Annotated[int, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0)]
-Names = Annotated[tuple[str, ...], NoDecode]
 _LISTS: Final = (
     "compression", "endpoints", "app_prefixes", "allowed_origins", "trusted_proxies", "jwt_algorithms",
-    "sockjs_transports",
+    "sockjs_transports", "place",
 )  # fmt: skip
 
 
-class Settings(BaseSettings):
+class Settings(PlaceSettings):
     """What a node can be told. Values given here win over the environment, that over the file, that over the
     defaults.
     """
@@ -36,87 +31,6 @@ class Settings(BaseSettings):
         env_prefix="STOMPEDE_", extra="forbid", frozen=True, allow_inf_nan=False
     )
 
-    # Where and under which names clients find the node.
-    endpoints: Names = Field(("/stomp",), description="HTTP paths that speak STOMP over WebSocket.")
-    app_prefixes: Names = Field(
-        ("/app",), description="Destination prefixes that go to the application's handlers."
-    )
-    topic_prefix: str = Field("/topic", description="Prefix of group messages.")
-    queue_prefix: str = Field(
-        "/queue", description="Prefix of queues, whose messages wait until one consumer has taken them."
-    )
-    temp_queue_prefix: str = Field(
-        "/temp-queue", description="Prefix of temporary queues, which end with the session that named them."
-    )
-    session_prefix: str = Field("/session", description="Prefix of user destinations that mean one session.")
-    user_prefix: str = Field(
-        "/user", description="Prefix of user destinations that mean all sessions of one principal."
-    )
-    compression: Names = Field(
-        (),
-        description="Endpoints that offer permessage-deflate to their clients (RFC 7692), of `endpoints`; `*` for all. "
-        "It saves bytes and costs time: about 30 µs for a message of 1 KiB, once for all its subscribers. Other ASGI "
-        "servers than the node's own compress by their own settings.",
-    )
-    compression_min_bytes: Positive = Field(
-        1 * KIB, description="Shorter frames are sent as they are, also where compression was agreed on."
-    )
-    compression_level: int = Field(
-        1, ge=1, le=9, description="How hard messages are compressed: 1 is fast, 9 small."
-    )
-    allowed_origins: Names = Field(
-        (),
-        description="Origins of other sites whose pages may open a WebSocket, for example `https://example.org`; `*` "
-        "for every site. The node's own origin is always allowed, and so are programs that are not "
-        "browsers.",
-    )
-    trusted_proxies: Names = Field(
-        (), description="Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."
-    )
-    public_url: str | None = Field(
-        None,
-        description="WebSocket URL under which clients reach this node; by default made from host and port. Set it "
-        "behind a proxy, for `--host 0.0.0.0` and under other ASGI servers.",
-    )
-    sockjs_transports: Annotated[tuple[SockJsTransport, ...], NoDecode] = Field(
-        ("websocket", "xhr-streaming", "xhr-polling", "eventsource"),
-        description="Transports that SockJS may use at each endpoint, by the names that sockjs-client gives them. "
-        "There are also `htmlfile`, `jsonp-polling` and `iframe`, for browsers of long ago. Without any, the endpoints "
-        "speak WebSocket only.",
-    )
-    sockjs_cookie: bool = Field(
-        False,
-        description="Whether SockJS sets the cookie `JSESSIONID`, by which some load balancers keep a client on its "
-        "node.",
-    )
-    sockjs_client_url: str = Field(
-        "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js",
-        description="Where SockJS's iframe page loads sockjs-client from.",
-    )
-    tcp_port: int | None = Field(
-        None,
-        ge=0,
-        le=65535,
-        description="Port for STOMP over TCP, beside WebSocket; 61613 by convention, 0 for a free one. Without "
-        "it nobody listens there.",
-    )
-    tcp_host: str | None = Field(
-        None,
-        description="Address to listen at for STOMP over TCP; by default the one of `--host`, and under other ASGI "
-        "servers 127.0.0.1.",
-    )
-    tcp_certificate: Path | None = Field(
-        None,
-        description="PEM file with the certificate chain for STOMP over TLS; by default the one of `--certfile`. With "
-        "it `tcp_port` speaks TLS only.",
-    )
-    tcp_key: Path | None = Field(
-        None,
-        description="PEM file with the private key of `tcp_certificate`, if that does not hold it.",
-    )
-    bus: str = Field(
-        "memory://", description="How messages travel between nodes. One process needs `memory://`."
-    )
     data_dir: Path = Field(Path("var"), description="Directory for what the node keeps on disk: its own key.")
 
     route_ttl_s: Seconds = Field(
@@ -232,6 +146,12 @@ class Settings(BaseSettings):
     )
     close_timeout_s: Seconds = Field(
         5, description="Time a peer has to take the last bytes and close its side."
+    )
+    drain_s: float = Field(
+        0,
+        ge=0,
+        description="Seconds over which SIGTERM moves clients to other nodes before the node stops; 0: all at once. "
+        "Behind it comes `shutdown_timeout_s`: give the supervisor of the process time for both.",
     )
     shutdown_timeout_s: Seconds = Field(
         20, description="Time for handlers to end and queues to empty when the node stops."

@@ -9,10 +9,14 @@ import msgspec
 
 from stompede.auth.verifier import VerifierStatistics
 from stompede.bus import BusStatistics
+from stompede.registry import ReporterStatistics
 from stompede.server.deadlines import DeadlinesStatistics
+from stompede.server.draining import DrainStatistics
 from stompede.server.fanout.hub import HubStatistics
 from stompede.server.fanout.outbox import OutboxCounters
+from stompede.server.fanout.probing import ProbeStatistics
 from stompede.server.fanout.publishing import PublisherStatistics
+from stompede.server.gateway import GatewayStatistics
 from stompede.server.handlers.pool import PoolStatistics
 from stompede.server.handlers.routes import RoutesStatistics
 from stompede.server.handlers.running import RunningStatistics
@@ -63,6 +67,10 @@ class NodeStatistics(SessionsStatistics, frozen=True):
         heads: the cache of header blocks.
         tokens: the token verifier.
         presence: who is on destinations; zeros where the application asks for none.
+        probe: what the node sends itself by a bus that it shares; zeros where it is alone.
+        registry: what the registry is told; zeros where the node is alone.
+        gateway: where new clients were sent.
+        drain: clients that were moved to other nodes.
     """
 
     problems: Mapping[str, int]
@@ -94,10 +102,15 @@ class NodeStatistics(SessionsStatistics, frozen=True):
     heads: HeadCacheStatistics
     tokens: VerifierStatistics
     presence: PresenceStatistics
+    probe: ProbeStatistics
+    registry: ReporterStatistics
+    gateway: GatewayStatistics
+    drain: DrainStatistics
 
 
 def node_statistics(node: Node) -> NodeStatistics:
     """Gathers the figures of a node."""
+    reporter = node.attendance.reporter
     return NodeStatistics(
         **msgspec.structs.asdict(node.attendance.statistics()),
         problems=dict(node.problems.counts),
@@ -129,4 +142,8 @@ def node_statistics(node: Node) -> NodeStatistics:
         heads=node.head_cache.statistics(),
         tokens=node.verifier.statistics(),
         presence=PresenceStatistics() if node.presence is None else node.presence.statistics(),
+        probe=ProbeStatistics() if node.probe is None else node.probe.statistics(),
+        registry=ReporterStatistics() if reporter is None else reporter.statistics(),
+        gateway=node.gateway.statistics(),
+        drain=node.drain.statistics(),
     )

@@ -7,12 +7,18 @@ import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import structlog
+
+from stompede.errors import BusError
+from stompede.server.draining import DrainOrder
 from stompede.server.session import reading
 from stompede.server.session.disconnects import Disconnects
 
 if TYPE_CHECKING:
     from stompede.server.node import Node
     from stompede.server.session.session import Session
+
+log = structlog.get_logger("stompede.node")
 
 
 async def stop(node: Node) -> None:
@@ -21,7 +27,14 @@ async def stop(node: Node) -> None:
     """
     if not node.accepting and not node.ticker.ticking:
         return
+    if node.settings.drain_s and node.accepting and len(node.transports):
+        within_s = node.settings.drain_s
+        node.drain.begin(DrainOrder(rate_per_s=max(1.0, len(node.transports) / within_s), within_s=within_s))
+        await node.drain.wait()
+    node.drain.end()
     node.accepting = False
+    if node.attendance.reporter is not None:
+        node.attendance.reporter.refresh_soon()
     for session in list(node.transports):  # those that have not sent CONNECT, too
         reading.stop(session)
     await _end_work(node)
@@ -35,6 +48,11 @@ async def stop(node: Node) -> None:
         node.runner.give_up_all()
         await asyncio.sleep(0)  # what is told of it, and logged
     node.ticker.stop()
+    if node.attendance.reporter is not None:
+        try:
+            await node.attendance.reporter.stop()
+        except BusError as error:
+            log.warning("the registry did not take the end of this node", error=str(error))
     if node.presence is not None:
         await node.presence.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, final
 
@@ -14,6 +15,9 @@ from stompede.server.session.taking import stuck
 
 if TYPE_CHECKING:
     from stompede.server.node import Node
+
+_SMOOTH = 0.2
+_LONG_S = 60.0  # a clock that jumped tells nothing
 
 log = structlog.get_logger("stompede.node")
 
@@ -28,6 +32,7 @@ class Ticker:
 
     Attributes:
         lag_s: how late the last tick was, on the node's clock.
+        cpu: what the process used of a core lately, 1.0 for all of it.
     """
 
     def __init__(self, node: Node, transports: Callable[[], None]) -> None:
@@ -36,7 +41,8 @@ class Ticker:
         self._loop: asyncio.AbstractEventLoop
         self._timer: asyncio.TimerHandle | None = None
         self._second = 0
-        self.lag_s = 0.0
+        self.lag_s = self.cpu = 0.0
+        self._measured_at = self._used_s = 0.0
 
     @property
     def ticking(self) -> bool:
@@ -68,12 +74,24 @@ class Ticker:
             log.error("the node's clock failed", exception=traceback_of(error))
         self._timer = self._loop.call_later(RESOLUTION_S, self._tick, now + RESOLUTION_S)
 
+    def _measure(self, now: float) -> None:
+        """Smooths over some seconds: a gateway must not run after each peak."""
+        used_s, passed_s = time.process_time(), now - self._measured_at
+        if 0 < passed_s < _LONG_S:
+            self.cpu += _SMOOTH * ((used_s - self._used_s) / passed_s - self.cpu)
+        self._measured_at, self._used_s = now, used_s
+
     def _each_second(self, now: float) -> None:
         node = self._node
         node.runner.expire(self._loop.time())
         node.queues.each_second()
         node.histories.store.tidy(now)
         node.histories.each_second()
+        if node.probe is not None:
+            node.probe.each_second(now)
+        self._measure(now)
+        if node.attendance.reporter is not None:
+            node.attendance.reporter.each_second(now)
         node.verifier.tick(node.unix_now())
         if node.verifier.refresh_due(node.unix_now()):
             node.spawn(node.verifier.refresh(node.unix_now()), "keys could not be refreshed")

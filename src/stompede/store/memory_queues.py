@@ -168,7 +168,7 @@ class MemoryQueues(Generic[T]):
                 if room < self._kept_free(entry):
                     return Refused(entry.queue, Refusal.NO_ROOM)
             count, size_bytes = len(sizes) - len(gone), sum(sizes) - sum(gone)
-            if not _can_hold(queue or _Waiting(), count, size_bytes, entry.limits):
+            if not _can_hold(_Waiting() if queue is None else queue, count, size_bytes, entry.limits):
                 return Refused(entry.queue, Refusal.FULL)
         growth = sum(map(sum, asked.values())) - sum(map(sum, freed.values()))
         if growth > 0 and self._size_bytes + growth > self._max_bytes:

@@ -131,21 +131,31 @@ class Publisher:
         """
         if threading.get_ident() != self._thread:
             raise self._elsewhere()
+        headers = self.check(destination, headers, content_type)
+        body, own_type = codecs.encode(value)
+        self._published += 1
+        return self.publish_message(Message(destination, body, content_type or own_type, headers))
+
+    def check(
+        self, destination: str, headers: Mapping[str, str], content_type: str | None
+    ) -> Mapping[str, str]:
+        """Whether `publish` would take such a message; returns headers of its own.
+
+        Raises:
+            Problem: ``invalid-destination``.
+            ValueError, TypeError: a header that no message may have, or a content type; see `checked_headers`.
+        """
         if destination not in self._checked:
             self._check(destination)
             if len(self._checked) >= _REMEMBERED:
                 self._checked.clear()
             self._checked.add(destination)
-        if headers:
-            headers = checked_headers(headers)
         if content_type is not None:
             check_text("content_type", content_type)
-        body, own_type = codecs.encode(value)
-        self._published += 1
-        return self.publish_message(Message(destination, body, content_type or own_type, headers))
+        return checked_headers(headers) if headers else headers
 
     def _check(self, destination: str) -> None:
-        """Refuses what no message can go to, as for a SEND. On any thread: `publish` alone remembers good names."""
+        """Refuses what no message can go to, as for a SEND. On any thread: `check` alone remembers good names."""
         kind = self._prefixes.classify(destination)
         if kind is not Kind.TOPIC and kind is not Kind.QUEUE and kind is not Kind.TEMP:
             raise Problem(
@@ -173,7 +183,13 @@ class Publisher:
         return self._bus.publish(message.destination, Publication(message))
 
     def send_to(
-        self, kind: Kind, principal: str, destination: str, value: Any, headers: Mapping[str, str]
+        self,
+        kind: Kind,
+        principal: str,
+        destination: str,
+        value: Any,
+        headers: Mapping[str, str],
+        content_type: str | None = None,
     ) -> Awaitable[None] | None:
         """Sends to one session or to all sessions of a member, on whatever node they are.
 
@@ -183,20 +199,39 @@ class Publisher:
             destination: what follows the prefix, for example ``/queue/offers``.
             value: the body.
             headers: headers of the message.
+            content_type: instead of the one that ``value`` suggests.
+
+        Raises:
+            Problem: ``invalid-destination``.
+            ValueError, TypeError: a header that no message may have, or a content type.
+            BusError: the bus did not take it.
+            RuntimeError: called on another thread.
         """
         if threading.get_ident() != self._thread:
             raise self._elsewhere()
+        full, headers = self.check_user(kind, destination, headers, content_type)
+        body, own_type = codecs.encode(value)
+        self._sent_to_users += 1
+        publication = Publication(Message(full, body, content_type or own_type, headers), principal)
+        return self._bus.publish(user_channel(self._prefixes, kind, principal), publication)
+
+    def check_user(
+        self, kind: Kind, destination: str, headers: Mapping[str, str], content_type: str | None
+    ) -> tuple[str, Mapping[str, str]]:
+        """Whether `send_to` would take such a message; returns the whole destination, and headers of its own.
+
+        Raises:
+            Problem: ``invalid-destination``.
+            ValueError, TypeError: a header that no message may have, or a content type.
+        """
         prefix = self._prefixes.session if kind is Kind.SESSION else self._prefixes.user
         full = f"{prefix}{destination}"
         check_destination(full, max_length=self._settings.max_destination_bytes)
         if not destination.startswith("/"):
             raise Problem("invalid-destination", f"{destination!r} does not begin with a slash")
-        if headers:
-            headers = checked_headers(headers)
-        body, content_type = codecs.encode(value)
-        self._sent_to_users += 1
-        publication = Publication(Message(full, body, content_type, headers), principal)
-        return self._bus.publish(user_channel(self._prefixes, kind, principal), publication)
+        if content_type is not None:
+            check_text("content_type", content_type)
+        return full, checked_headers(headers) if headers else headers
 
     def publish_threadsafe(self, destination: str, value: Any) -> None:
         """Publishes from another thread. Does not wait; what the bus refuses later is logged.

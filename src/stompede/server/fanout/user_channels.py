@@ -13,10 +13,11 @@ The destination and for whom it is stand in the publication: that the names of t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, final
 
 from stompede.messaging.destinations import Kind, Prefixes
+from stompede.server.fanout.publication import Publication
 from stompede.server.fanout.wishes import Wishes
 
 if TYPE_CHECKING:
@@ -32,6 +33,18 @@ def user_channel(prefixes: Prefixes, kind: Kind, principal: str) -> str:
         principal: id of the session, or name of the member.
     """
     return f"{prefixes.session if kind is Kind.SESSION else prefixes.user}/{principal}"
+
+
+def channel_of(prefixes: Prefixes) -> Callable[[Publication], str]:
+    """What finds the channel of a publication that comes without, from another program."""
+
+    def find(publication: Publication) -> str:
+        destination, principal = publication.message.destination, publication.principal
+        if principal is None:
+            return destination
+        return user_channel(prefixes, prefixes.classify(destination), principal)
+
+    return find
 
 
 @final

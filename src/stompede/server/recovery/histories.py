@@ -29,6 +29,7 @@ log = structlog.get_logger("stompede.histories")
 _MOST_FILLED: Final = 10_000
 _MOST_HELD: Final = 10_000
 _CHECKED_AT_ONCE: Final = 100
+_CHECK_PAUSE_S: Final = 0.01  # between so many, while all are checked
 
 Store = HistoryStore[Message]
 
@@ -242,6 +243,17 @@ class Histories:
             if watch is not None and watch.held is None and watch.last is not None:
                 self._read_on(destination, watch, watch.last, [])
         del self._to_check[-_CHECKED_AT_ONCE:]
+
+    def check_all(self) -> None:
+        """The bus may have missed something: asks the store for what came after the last delivery, everywhere."""
+        if self.store.shared:
+            self._to_check = list(self._watched)
+            self.spawn(self._check_on())
+
+    async def _check_on(self) -> None:
+        while self._to_check:
+            self.each_second()
+            await asyncio.sleep(_CHECK_PAUSE_S)
 
     def _gap(self, watch: _Watch, last: Position, publication: Publication) -> None:
         self._gaps += 1

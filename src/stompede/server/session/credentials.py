@@ -103,7 +103,7 @@ def accept(session: Session, principal: Principal) -> Principal:
     if current is None:
         session.set_principal(principal)
         if not session.closed:  # it may have ended while its login was proved
-            session.node.users.setdefault(principal.name, {})[session] = None
+            session.node.attendance.became_member(session)
             if session.node.presence is not None:
                 session.node.presence.logged_in(session)
     elif current.name != principal.name:

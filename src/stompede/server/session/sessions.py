@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, final
 
 import msgspec
 
+from stompede.registry import SessionEntry, SessionReporter
 from stompede.server.session.disconnects import Disconnect
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ class Sessions:
 
     Args:
         teller: tells listeners of starts and ends.
+        unix_now: seconds of the Unix epoch.
 
     Attributes:
+        reporter: tells the registry of them; ``None`` where the node is alone.
         connected: those that got CONNECTED, by id.
         users: those of each principal, by its name.
         blocked: those whose socket takes no bytes now.
@@ -55,8 +58,11 @@ class Sessions:
         connecting: how many have not got CONNECTED yet.
     """
 
-    def __init__(self, teller: Teller) -> None:
+    def __init__(self, teller: Teller, unix_now: Callable[[], float]) -> None:
         self._teller = teller
+        self._unix_now = unix_now
+        self.reporter: SessionReporter | None = None
+        self._entries: dict[str, SessionEntry] = {}
         self.connected: dict[str, Session] = {}
         self.users: dict[str, dict[Session, None]] = {}
         self.blocked: dict[Session, None] = {}
@@ -99,7 +105,27 @@ class Sessions:
         self.connected[session.id] = session
         self._connected_total += 1
         self.connecting -= 1
+        if self.reporter is not None:
+            self._enter(session, self.reporter)
         self._teller.tell("session-start", session)
+
+    def _enter(self, session: Session, reporter: SessionReporter) -> None:
+        user = None if session.principal is None else session.principal.name
+        entry = self._entries[session.id] = SessionEntry(session.id, self._unix_now(), user)
+        reporter.entered(entry)
+
+    def became_member(self, session: Session) -> None:
+        """An anonymous session has a member now."""
+        assert session.principal is not None
+        self.users.setdefault(session.principal.name, {})[session] = None
+        before = self._entries.get(session.id)
+        if before is not None and self.reporter is not None:
+            self.reporter.left(before)
+            self._enter(session, self.reporter)
+
+    def entries(self) -> Iterable[SessionEntry]:
+        """All that the registry is to know."""
+        return list(self._entries.values())
 
     def ended(self, session: Session, why: Disconnect) -> None:
         """A session ended, for whatever reason; its socket may still be closing."""
@@ -111,6 +137,10 @@ class Sessions:
                 theirs.pop(session, None)
                 if not theirs:
                     del self.users[principal.name]
+        if self.reporter is not None:
+            entry = self._entries.pop(session.id, None)
+            if entry is not None:
+                self.reporter.left(entry)
         if self.connected.pop(session.id, None) is not None:
             self._teller.tell("session-end", session, why)
         else:

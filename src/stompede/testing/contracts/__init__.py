@@ -30,6 +30,14 @@ from stompede.testing.contracts.routing_table import RoutingTableContract as Rou
 from stompede.testing.contracts.routing_table import (  # noqa: E402
     SharedRoutingTableContract as SharedRoutingTableContract,
 )
+from stompede.testing.contracts.sessions import SessionRegistryContract as SessionRegistryContract  # noqa: E402
+from stompede.testing.contracts.sessions import (  # noqa: E402
+    SharedSessionRegistryContract as SharedSessionRegistryContract,
+)
+from stompede.testing.contracts.shared_history import SharedHistoryContract as SharedHistoryContract  # noqa: E402
+from stompede.testing.contracts.shared_queues import (  # noqa: E402
+    SharedQueueStoreContract as SharedQueueStoreContract,
+)
 
 __all__ = [
     "BusContract",
@@ -37,7 +45,11 @@ __all__ = [
     "PresenceTableContract",
     "QueueStoreContract",
     "RoutingTableContract",
+    "SessionRegistryContract",
     "SharedBusContract",
+    "SharedHistoryContract",
     "SharedPresenceTableContract",
+    "SharedQueueStoreContract",
     "SharedRoutingTableContract",
+    "SharedSessionRegistryContract",
 ]

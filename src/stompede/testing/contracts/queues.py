@@ -130,6 +130,18 @@ class QueueStoreContract(QueueStoreHouse):
             assert self.numbers(await self.take(store)) == [5]
             assert self.numbers(await self.take(store, queue="b")) == [6, 7]
 
+    async def test_what_is_taken_takes_room_also_where_several_are_appended(self) -> None:
+        async with self.store() as store:
+            for queue, limits in (
+                ("a", Queue(max_messages=2)),
+                ("b", Queue(max_bytes=25, full="drop-oldest")),
+            ):
+                await self.put(store, 1, 2, queue=queue, limits=limits)
+                assert self.numbers(await self.take(store, queue=queue)) == [1, 2]
+                entries = [*self.entries([3]), *self.entries([4], queue, limits=limits)]
+                refused = await known(store.append(entries, now=self.now))
+                assert refused == Refused(queue, Refusal.FULL)
+
     async def test_what_an_append_settles_makes_room_for_what_it_brings(self) -> None:
         async with self.store(max_queues=1) as store:
             one_only = Queue(max_messages=1)
