@@ -51,7 +51,7 @@ class Gateway:
     Args:
         registry: knows the nodes; ``None`` where this one is alone.
         own: what this node tells of itself.
-        routed: the URL that the routing table has for a key.
+        routed: the URL that the routing table has for a key; ``None`` without one.
         now: the node's clock.
         unix_now: seconds of the Unix epoch.
     """
@@ -60,7 +60,7 @@ class Gateway:
         self,
         registry: SessionRegistry | None,
         own: Callable[[], NodeInfo],
-        routed: Callable[[str], Awaitable[str | None]],
+        routed: Callable[[str], Awaitable[str | None]] | None,
         now: Callable[[], float],
         unix_now: Callable[[], float],
     ) -> None:
@@ -127,7 +127,7 @@ class Gateway:
 
     async def _of_key(self, nodes: Sequence[NodeInfo], key: str) -> NodeInfo | None:
         try:
-            url = await self._routed(key)
+            url = None if self._routed is None else await self._routed(key)
         except BusError:
             url = None
         for node in nodes:

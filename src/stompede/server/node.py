@@ -45,6 +45,7 @@ from stompede.server.handlers.pool import Pool
 from stompede.server.handlers.routes import Routes
 from stompede.server.handlers.running import HandlerRunner
 from stompede.server.handlers.turns import Turns
+from stompede.server.limits import wire_limits
 from stompede.server.options import OptionsTable
 from stompede.server.presence.presence import Presence
 from stompede.server.problems import Problems
@@ -133,7 +134,7 @@ class Node:
             settings.max_destination_bytes,
         )
         self.problems = Problems(program.errors, prefixes.errors, lambda: secrets.token_hex(8))
-        self.wire_limits = _wire_limits(settings)
+        self.wire_limits = wire_limits(settings)
         self.heart_beat = stomp.HeartBeat(settings.heart_beat_send_ms, settings.heart_beat_receive_ms)
         self.head_cache = stomp.HeadCache(settings.head_cache)
         self.accepting = False
@@ -150,7 +151,7 @@ class Node:
         self.gateway = Gateway(
             backends.registry if backends.shared else None,
             self.describe,
-            routed or _nowhere,
+            routed,
             clock,
             unix_clock,
         )
@@ -174,7 +175,9 @@ class Node:
         )
         self.probe: Probe | None = None
         if self.backends.shared:
-            self.probe = Probe(self.bus, self.id, settings.bus_deaf_s, self.histories.spawn, self._order)
+            self.probe = Probe(
+                self.bus, self.id, settings.bus_deaf_s, self.histories.spawn, self._order, self.now
+            )
 
     def _furnish_queues(self, teller: Teller) -> None:
         """Queues, what is acknowledged, and what is published to all of it."""
@@ -269,7 +272,8 @@ class Node:
         await self.verifier.refresh(self.unix_now())
         self.histories.start(group)
         await self.queues.start()
-        await self.bus.start(self._deliver, self._interrupted)
+        deliver = self.delivery.deliver
+        await self.bus.start(deliver if self.probe is None else self.probe.before(deliver), self._interrupted)
         if self.probe is not None:
             await self.probe.start(self.now())
         self.runner = HandlerRunner(self._loop, settings.max_handlers, settings.handler_timeout_s)
@@ -280,22 +284,6 @@ class Node:
         if self.attendance.reporter is not None:
             await self.attendance.reporter.start()
         log.info("node started", node=self.id)
-
-    @property
-    def _deliver(self) -> Callable[[Publication], None]:
-        """What the bus brings goes to; nobody looks for a probe where there is none."""
-        probe, deliver = self.probe, self.delivery.deliver
-        if probe is None:
-            return deliver
-        channel = probe.channel
-
-        def sorted_out(publication: Publication) -> None:
-            if publication.message.destination == channel:
-                probe.came(publication.message.body, self.now())
-            else:
-                deliver(publication)
-
-        return sorted_out
 
     def _order(self, body: bytes) -> None:
         """Another node says what is to be done."""
@@ -401,16 +389,3 @@ class Node:
         """Whether new clients should come here."""
         deaf = self.probe is not None and self.probe.deaf
         return self.accepting and not self.drain.draining and not deaf
-
-
-async def _nowhere(_: str) -> str | None:
-    return None
-
-
-def _wire_limits(settings: Settings) -> stomp.Limits:
-    return stomp.Limits(
-        max_headers=settings.max_headers,
-        max_header_line_bytes=settings.max_header_line_bytes,
-        max_header_block_bytes=settings.max_header_block_bytes,
-        max_body_bytes=settings.max_body_bytes,
-    )

@@ -52,6 +52,7 @@ class Probe:
         deaf_s: after so many seconds without an own message the node is deaf.
         spawn: runs what waits for the bus.
         ordered: gets what another node sends.
+        now: the node's clock.
 
     Attributes:
         channel: what this node listens to.
@@ -65,7 +66,9 @@ class Probe:
         deaf_s: float,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         ordered: Callable[[bytes], None],
+        now: Callable[[], float],
     ) -> None:
+        self._now = now
         self.channel = channel_of_node(node_id)
         self._ordered = ordered
         self._bus = bus
@@ -114,7 +117,19 @@ class Probe:
         except BusError as error:
             log.debug("a probe was not taken", reason=str(error))
 
-    def came(self, body: bytes, now: float) -> None:
+    def before(self, deliver: Callable[[Publication], None]) -> Callable[[Publication], None]:
+        """What takes out of all that the bus brings what is for this."""
+        channel = self.channel
+
+        def sorted_out(publication: Publication) -> None:
+            if publication.message.destination == channel:
+                self._came(publication.message.body, self._now())
+            else:
+                deliver(publication)
+
+        return sorted_out
+
+    def _came(self, body: bytes, now: float) -> None:
         """One came back, or an order of another node came, which shows as well that the bus brings something."""
         if body:
             self._ordered(body)
