@@ -21,6 +21,8 @@ MANY = History(count=10_000)
 PATIENT = RedisHistoryLimits(max_wait_s=30)
 Make = Callable[[str], RedisHistory[bytes]]
 
+pytestmark = pytest.mark.proof  # servers that elect another master take their time
+
 
 @pytest.fixture
 def sentinel() -> Iterator[SentinelRedis]:

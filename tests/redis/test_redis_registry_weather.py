@@ -204,6 +204,7 @@ async def test_a_replica_is_told_of_and_used_when_it_is_the_master(
             await client.aclose()
 
 
+@pytest.mark.proof
 async def test_everything_works_in_a_cluster_and_again_when_a_master_was_killed() -> None:
     with running_cluster() as cluster:
         tables = Tables(cluster.url, timeout_s=PATIENCE_S)
@@ -215,6 +216,7 @@ async def test_everything_works_in_a_cluster_and_again_when_a_master_was_killed(
             await tables.aclose()
 
 
+@pytest.mark.proof
 async def test_everything_goes_on_when_sentinels_name_another_master() -> None:
     with running_sentinels() as servers:
         tables = Tables(servers.url, timeout_s=PATIENCE_S)
