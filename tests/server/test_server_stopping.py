@@ -23,3 +23,14 @@ async def test_who_reads_slowly_keeps_nobody_else_and_gets_what_is_queued(serve:
     assert (await slow.error()).headers["disconnect-reason"] == "service-restart"
     assert (await slow.closed()).code == 1012
     await stop
+
+
+async def test_a_node_that_drains_first_moves_its_clients_over_so_many_seconds(serve: Serve) -> None:
+    served = await serve(make_app(drain_s=0.5))
+    clients = [await served.client() for _ in range(3)]
+    stop = asyncio.create_task(served.node.stop())
+    for client in clients:
+        assert (await client.error()).headers["disconnect-reason"] == "moved"
+        assert (await client.closed()).code == 4005
+    await stop
+    assert served.node.ends == {"moved": 3}
