@@ -64,7 +64,7 @@ fuzz-keep: .venv/.dev .venv/.fuzz ## take what the fuzzer has found into tests/f
 proof: .venv/.dev console conformance soak fuzz ## the tests that take long
 	@$(BIN)/pytest -m proof --ignore=tests/clients --ignore=tests/soak --ignore=tests/fuzz
 
-services: ## the programs that tests drive: Chromium, promtool, a C compiler, Redis, Kafka, clients in Java, PHP, Ruby, Perl (Debian and Ubuntu, as root)
+services: ## the programs that tests drive: Chromium, promtool, a C compiler, Redis, Kafka, HAProxy, nginx, clients in Java, PHP, Ruby, Perl (Debian and Ubuntu, as root)
 	@scripts/services
 	@$(MAKE) --no-print-directory tests/kafka/target/lib
 
