@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import pytest
 
+from stompede.auth import TokenIssuer
 from subprocesses import Process, running
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +39,17 @@ class Node(NamedTuple):
     @property
     def address(self) -> str:
         return self.url.removeprefix("http://")
+
+    def drain(self) -> None:
+        """Does what ``stompede drain`` does."""
+        token = TokenIssuer(secret=SECRET).issue("ops", ["admin"], 60, time.time())
+        with urllib.request.urlopen(f"{self.url}/health/ready", timeout=5) as answer:
+            name = json.load(answer)["node"]
+        request = urllib.request.Request(
+            f"{self.url}/api/v1/nodes/{name}/drain?rate=100", b"", {"Authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            assert answer.status == 202
 
 
 @contextlib.contextmanager

@@ -155,3 +155,20 @@ async def test_clients_of_a_node_that_is_killed_go_on_at_the_others(own_cluster:
         os.kill(nodes[0].process.pid, signal.SIGKILL)
         await until(lambda: proxy.sessions()[0] == 0 and sum(proxy.sessions()) == 50, 10)
         await all_hear(clients, news)
+
+
+@pytest.mark.proof
+async def test_a_node_that_drains_gets_no_new_clients_and_its_own_go_to_the_others(
+    own_cluster: Cluster,
+) -> None:
+    proxy, nodes = own_cluster
+    async with connected(proxy, 30) as clients, listening(clients) as news:
+        nodes[0].drain()
+        await until(lambda: proxy.figures("status")[0] == "DOWN")
+        await until(lambda: proxy.sessions()[0] == 0 and sum(proxy.sessions()) == 30)
+        async with connected(proxy, 6):
+            assert proxy.sessions()[0] == 0
+        await all_hear(clients, news)
+        # Those that came to the draining node first were asked in by another one.
+        assert sum(client.statistics().attempts_failed for client in clients) == 0
+        assert nodes[0].process.process.poll() is None
