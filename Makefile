@@ -4,6 +4,7 @@ SHELL := bash
 
 BIN := .venv/bin
 RIDERS ?= 200
+PORT ?= 8080
 SOAK_S ?= 900
 FUZZ_S ?= 60
 FUZZ_FRAMES ?= 10000000
@@ -16,13 +17,16 @@ CLIENT := clients/js/dist/index.js
 CLIENT_SOURCES := $(shell find clients/js/src clients/js/*.json -type f 2>/dev/null)
 PAGE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/.*' 2>/dev/null)
 
-.PHONY: help run test check bench conformance clients soak fuzz fuzz-keep proof services console console-test client client-test docs dist format lock
+.PHONY: help run cluster test check bench conformance clients soak fuzz fuzz-keep proof services console console-test client client-test docs dist format lock
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 16
 
 run: .venv/.run console ## a node and simulated riders, on http://localhost:8080
 	@$(BIN)/stompede demo --riders $(RIDERS)
+
+cluster: .venv/.run console ## three nodes, Redis and HAProxy, on http://localhost:8080 (PORT); needs redis-server and haproxy
+	@$(BIN)/python scripts/cluster.py --port $(PORT)
 
 test: .venv/.dev console console-test client-test tests/asyncapi/node_modules tests/clients/sockjs/node_modules ## every test but the long ones
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not proof and not browser"
@@ -64,7 +68,7 @@ fuzz-keep: .venv/.dev .venv/.fuzz ## take what the fuzzer has found into tests/f
 proof: .venv/.dev console conformance soak fuzz ## the tests that take long
 	@$(BIN)/pytest -m proof --ignore=tests/clients --ignore=tests/soak --ignore=tests/fuzz
 
-services: ## the programs that tests drive: Chromium, promtool, a C compiler, Redis, Kafka, clients in Java, PHP, Ruby, Perl (Debian and Ubuntu, as root)
+services: ## the programs that tests drive: Chromium, promtool, a C compiler, Redis, Kafka, HAProxy, nginx, clients in Java, PHP, Ruby, Perl (Debian and Ubuntu, as root)
 	@scripts/services
 	@$(MAKE) --no-print-directory tests/kafka/target/lib
 

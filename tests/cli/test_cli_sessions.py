@@ -7,9 +7,16 @@ import time
 import pytest
 
 import stompede as library
+from redisserving import running_redis
 
 SECRET = "0123456789-0123456789-0123456789-0123456789"
 APP = "from stompede import Stompede\napp = Stompede()\n"
+
+
+@pytest.fixture
+def redis():
+    with running_redis() as server:
+        yield server
 
 
 @pytest.fixture
@@ -63,6 +70,41 @@ async def test_an_operator_sees_and_closes_sessions(node, stompede):
         assert ran.stdout == "closed 1 session of cook\n"
         left = await run("list", "--json", "--url", node.url)
         assert [entry["id"] for entry in json.loads(left.stdout)["sessions"]] == [guest.session_id]
+
+
+async def test_an_operator_of_one_node_sees_and_closes_a_members_sessions_on_all(
+    redis, serve_node, stompede, tmp_path
+):
+    (tmp_path / "plain.py").write_text(APP)
+    shared = {"STOMPEDE_JWT_SECRET": SECRET, "STOMPEDE_BUS": redis.url}
+    here, there = serve_node("plain:app", **shared), serve_node("plain:app", **shared)
+    admin, cook = token_of("ops", "admin"), token_of("cook")
+
+    async def run(*arguments):
+        return await asyncio.to_thread(
+            stompede, "sessions", *arguments, "--url", here.url, STOMPEDE_TOKEN=admin
+        )
+
+    async with (
+        library.connect(here.stomp_url, token=cook, reconnect=None) as one,
+        library.connect(there.stomp_url, token=cook, reconnect=None) as two,
+        library.connect(there.stomp_url, token=cook, reconnect=None) as three,
+    ):
+        async with asyncio.timeout(30):
+            while (ran := await run("list", "--user", "cook")).stdout.count("cook") < 3:
+                pass
+        lines = {line.split()[0]: line for line in ran.stdout.splitlines()}
+        assert "127.0.0.1" in lines[one.session_id]
+        assert "127.0.0.1" not in lines[two.session_id], "only its node knows"
+        nodes = {lines[client.session_id].split()[-1] for client in (one, two, three)}
+        assert len(nodes) == 2
+        ran = await run("close", two.session_id)
+        assert (ran.returncode, ran.stdout) == (0, f"its node was told to close {two.session_id}\n")
+        await two.wait_closed()
+        ran = await run("close-user", "cook")
+        assert ran.stdout.startswith("closed 1 session of cook; other nodes were told to close ")
+        await one.wait_closed()
+        await three.wait_closed()
 
 
 def test_what_a_node_refuses_is_one_sentence_that_says_how_to_do_better(node, stompede):

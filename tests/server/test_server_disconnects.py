@@ -9,6 +9,7 @@ import pytest
 
 from serving import TRANSPORTS, Served, make_app, serving, until
 from stompede import AuthenticationError, Principal, Problem, Stompede
+from stompede.server.draining import DrainOrder
 from stompede.server.session.disconnects import Disconnects
 from stompsocket import Frame, StompSocket, encode
 
@@ -139,6 +140,12 @@ async def _(served: Served, client: StompSocket) -> None:
     await until(lambda: session.closed or outbox.since > blocked)
     served.clock.shift = 50
     await until(lambda: session.closed)
+
+
+@brings_about(Disconnects.MOVED)
+async def _(served: Served, client: StompSocket) -> None:
+    await client.connect()
+    served.node.drain.begin(DrainOrder())
 
 
 @brings_about(Disconnects.CLOSED_BY_SERVER)

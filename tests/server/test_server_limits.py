@@ -272,6 +272,10 @@ COVERED_ELSEWHERE = {
     "presence_listed": "test_server_presence", "presence_info_bytes": "test_server_presence",
     "presence_entries": "test_server_presence", "max_wildcard_subscriptions": "test_server_wildcards",
     "route_ttl_s": "registry", "token_ttl_s": "auth", "jwt_leeway_s": "auth",
+    "max_connection_age_s": "test_server_aging", "drain_s": "test_server_stopping",
+    "max_publish_bytes": "test_publish_rest", "bus_deaf_s": "test_two_nodes_on_redis",
+    "bus_bytes": "test_redis_bus_weather", "bus_wait_s": "test_redis_bus_weather",
+    "bus_message_bytes": "test_redis_bus_weather", "registry_ttl_s": "test_session_reporting",
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ async def test_who_reads_slowly_keeps_nobody_else_and_gets_what_is_queued(serve:
 
 
 async def test_a_stop_looks_once_at_each_socket_and_once_more_when_it_is_empty() -> None:
-    attendance = Sessions(Teller(None, None, None))  # type: ignore[arg-type]  # nothing is told
+    attendance = Sessions(Teller(None, None, None), lambda: 0.0)  # type: ignore[arg-type]  # nothing is told
     sessions: list[Any] = [object() for _ in range(3)]
     for session in sessions:
         attendance.blocked[session] = None
@@ -40,3 +40,14 @@ async def test_a_stop_looks_once_at_each_socket_and_once_more_when_it_is_empty()
     attendance.unblocked(sessions[1])
     attendance.unblocked(sessions[2])
     assert await waiting == sessions[1:]
+
+
+async def test_a_node_that_drains_first_moves_its_clients_over_so_many_seconds(serve: Serve) -> None:
+    served = await serve(make_app(drain_s=0.5))
+    clients = [await served.client() for _ in range(3)]
+    stop = asyncio.create_task(served.node.stop())
+    for client in clients:
+        assert (await client.error()).headers["disconnect-reason"] == "moved"
+        assert (await client.closed()).code == 4005
+    await stop
+    assert served.node.ends == {"moved": 3}

@@ -21,7 +21,7 @@ def test_lists_may_be_written_with_commas_also_in_the_environment(
 
 def test_every_list_may_be_written_with_commas() -> None:
     lists = {name for name, field in Settings.model_fields.items() if "tuple" in str(field.annotation)}
-    assert lists == {*LISTS, "sockjs_transports", "compression"}
+    assert lists == {*LISTS, "sockjs_transports", "compression", "place"}
     assert Settings(endpoints="/a,/b", compression="/a, /b").compression == ("/a", "/b")  # type: ignore[arg-type]
     assert Settings(sockjs_transports="websocket, iframe").sockjs_transports == ("websocket", "iframe")  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="flash"):
@@ -161,5 +161,5 @@ def test_settings_that_cannot_work_are_refused_when_the_application_is_made(
 
 async def test_a_bus_that_is_not_known_is_refused_at_start() -> None:
     with pytest.raises(ConfigurationError, match="memory://"):
-        async with Stompede(settings=Settings(bus="kafka://x", jwt_secret="x" * 40)).running():
+        async with Stompede(settings=Settings(bus="nats://x", jwt_secret="x" * 40)).running():
             pass

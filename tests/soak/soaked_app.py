@@ -197,7 +197,7 @@ async def snapshot() -> Response:
     sockjs: Counter[str] = Counter()
     for service in app._endpoints:
         sockjs.update(msgspec.structs.asdict(service.statistics()))
-    routing = app._routing._table.statistics()
+    routing = app._routing.table.statistics()
     body = {
         "statistics": app.node.statistics(),
         "sockjs": sockjs,

@@ -32,7 +32,6 @@ from stompede.server.handlers.pool import Pool
 from stompede.server.node import Node
 from stompede.server.presence.events import Present
 from stompede.server.session import connected
-from stompede.server.session.connected import SessionReport
 from stompede.server.settings import Settings
 from stompede.transports import Receiver, Refusal, TlsHandshakes, TlsListener, Transport, serve_asgi
 from stompede.transports.complaints import Complaints
@@ -186,7 +185,7 @@ class Stompede(Registrations):
 
     async def sessions(
         self, *, user: str | None = None, limit: int = 100, after: str = ""
-    ) -> list[SessionReport]:
+    ) -> list[connected.SessionReport]:
         """Who is connected to this node, by the ids of the sessions.
 
         Args:
@@ -197,12 +196,20 @@ class Stompede(Registrations):
         return connected.sessions(self.node, user=user, limit=limit, after=after)
 
     async def close_session(self, session_id: str) -> bool:
-        """Closes a session of this node, which is told not to come back; false if there is none of that id."""
-        return connected.close(self.node, session_id)
+        """Closes a session, which is told not to come back; false if no node has one of that id.
+
+        Raises:
+            BusError: it is not here, and other nodes are out of reach.
+        """
+        return (await self.node.orders.close_session(session_id)).total > 0
 
     async def close_user_sessions(self, name: str) -> int:
-        """Closes all sessions of a member on this node, which are told not to come back; returns how many."""
-        return connected.close_user(self.node, name)
+        """Closes all sessions of a member, which are told not to come back; returns how many, on all nodes.
+
+        Raises:
+            BusError: those here are closed, and other nodes are out of reach.
+        """
+        return (await self.node.orders.close_user(name)).total
 
     async def check_access(self, operation: Operation, destination: str, principal: Principal | None) -> None:
         """Holds an HTTP request to the guards of a destination: what REST reads passes the same guards.

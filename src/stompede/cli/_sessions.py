@@ -12,9 +12,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from stompede._app.sessions_rest import MOST_SESSIONS, Closed, SessionPage
+from stompede._app.sessions_rest import MOST_SESSIONS, Closed, KnownSession, SessionPage
 from stompede.cli._rest import ask
-from stompede.server.session.connected import SessionReport
 
 sessions = typer.Typer(
     name="sessions", help="Who is connected to a running node, and closing sessions.", no_args_is_help=True
@@ -30,7 +29,9 @@ Token = Annotated[
         show_envvar=False,
     ),
 ]
-User = Annotated[str | None, typer.Option(help="Sessions of this member alone.", show_default=False)]
+User = Annotated[
+    str | None, typer.Option(help="Sessions of this member alone, on all nodes.", show_default=False)
+]
 Limit = Annotated[int, typer.Option(min=1, max=MOST_SESSIONS, help="Most sessions to show.")]
 After = Annotated[str, typer.Option(help="Sessions behind this id: the next page.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the node's answer as JSON.")]
@@ -53,7 +54,7 @@ def list_sessions(
     after: After = "",
     as_json: AsJson = False,
 ) -> None:
-    """Who is connected to a node: member, address, since when, and what waits for it."""
+    """Who is connected to a node, or who a member is on all nodes: address, since when, and what waits for it."""
     query = {"limit": str(limit), "after": after, **({} if user is None else {"user": user})}
     body = ask("GET", url, f"/api/v1/sessions?{urlencode(query)}", token)
     if as_json:
@@ -76,40 +77,47 @@ def list_sessions(
 @sessions.command("close")
 def close(session_id: SessionId, url: Url = DEFAULT_URL, token: Token = None) -> None:
     """Close one session. Its client is told to stay away."""
-    ask("DELETE", url, f"/api/v1/sessions/{quote(session_id, safe='')}", token)
-    typer.echo(f"closed {session_id}")
+    body = ask("DELETE", url, f"/api/v1/sessions/{quote(session_id, safe='')}", token)
+    typer.echo(f"its node was told to close {session_id}" if body else f"closed {session_id}")
 
 
 @sessions.command("close-user")
 def close_user(name: Name, url: Url = DEFAULT_URL, token: Token = None) -> None:
     """Close all sessions of a member. Its clients are told to stay away; its tokens count until they run out."""
     body = ask("DELETE", url, f"/api/v1/users/{quote(name, safe='')}/sessions", token)
-    closed = Closed.model_validate_json(body).closed
-    typer.echo(f"closed {closed} session{'' if closed == 1 else 's'} of {name}")
+    done = Closed.model_validate_json(body)
+    elsewhere = f"; other nodes were told to close {done.told}" if done.told else ""
+    typer.echo(f"closed {done.closed} session{'' if done.closed == 1 else 's'} of {name}{elsewhere}")
 
 
-def _table(found: list[SessionReport]) -> Table:
+def _table(found: list[KnownSession]) -> Table:
     now = datetime.now(UTC)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("session", "member", "address", "since", "last seen", "STOMP"):
         table.add_column(title, no_wrap=True)
     for title in ("subscriptions", "queued"):
         table.add_column(title, justify="right")
+    on_many = len({one.node_id for one in found}) > 1
+    if on_many:
+        table.add_column("node", no_wrap=True)
     for one in found:
         table.add_row(
             one.id,
             Text("guest", style="dim") if one.user is None else Text(one.user),
-            Text(one.address),
+            Text(one.address or ""),
             _ago(now, one.connected_at),
             _ago(now, one.last_seen_at),
-            one.version,
-            str(one.subscriptions),
+            one.version or "",
+            "" if one.subscriptions is None else str(one.subscriptions),
             f"{one.queued_bytes} B" if one.queued_bytes else "",
+            *((one.node_id,) if on_many else ()),
         )
     return table
 
 
-def _ago(now: datetime, then: datetime) -> str:
+def _ago(now: datetime, then: datetime | None) -> str:
+    if then is None:
+        return ""
     seconds = max(0, int((now - then).total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

@@ -41,7 +41,8 @@ COUNTERS: Final[tuple[tuple[str, str, Figure], ...]] = (
     ),
     ("stompede_bus_unreadable", "What the bus brought and was no message.", lambda s: s.bus.unreadable),
     ("stompede_bus_times_deaf", "Times that the node went deaf.", lambda s: s.probe.times_deaf),
-    ("stompede_moved", "Sessions that were moved to other nodes.", lambda s: s.drain.moved),
+    ("stompede_moved", "Sessions that were moved to other nodes by a drain.", lambda s: s.drain.moved),
+    ("stompede_aged", "Sessions that were moved because of their age.", lambda s: s.aging.moved),
     ("stompede_gateway_answered", "Clients that the gateway named a node.", lambda s: s.gateway.answered),
     ("stompede_gateway_unanswered", "Times that there was no node to name.", lambda s: s.gateway.unanswered),
     (

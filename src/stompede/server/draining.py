@@ -1,31 +1,26 @@
 """Draining: a node that takes no new clients and moves those that it has to other nodes, a few at a time.
 
-From its first moment on the node refuses handshakes, is not ready, and is named by no gateway. Each client is told
-``moved`` in an ERROR frame, with the URL of a node that takes it (`reconnect-url`) where the gateway knows one, and how
-long it should wait (`reconnect-delay-ms`, by chance), so that those who are moved together do not come back together.
-What has positions is recovered there; what is not acknowledged is delivered to others.
+From its first moment on the node refuses handshakes, is not ready, and is named by no gateway. Each client is told to
+go on elsewhere; see `stompede.server.moving`. What has positions is recovered there; what is not acknowledged is
+delivered to others.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import TYPE_CHECKING, Final, final
 
 import msgspec
 import structlog
-
-from stompede.server.session.disconnects import Disconnects
 
 if TYPE_CHECKING:
     from stompede.server.node import Node
 
 log = structlog.get_logger("stompede.drain")
 _TURN_S: Final = 0.1
-_SPREAD_MS: Final = 1000
 
 
-class DrainOrder(msgspec.Struct, frozen=True, rename="camel"):
+class DrainOrder(msgspec.Struct, frozen=True, rename="camel", tag_field="do", tag="drain"):
     """How a node is to be drained.
 
     Attributes:
@@ -59,7 +54,6 @@ class Drain:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._chance = random.Random()  # noqa: S311 - spreads load, no secret
         self._task: asyncio.Task[None] | None = None
         self._moved = 0
         self.draining = False
@@ -111,13 +105,4 @@ class Drain:
             if session.closed:
                 continue
             self._moved += 1
-            if session.id not in node.sessions:
-                session.end(Disconnects.MOVED.value)
-                continue
-            target = await node.gateway.choose(besides=node.id)
-            headers = {"reconnect-delay-ms": str(self._chance.randrange(_SPREAD_MS))}
-            if target is not None and target.url:
-                headers["reconnect-url"] = target.url
-            session.error_and_end(
-                Disconnects.MOVED, "this node is being drained; go on at another one", headers=headers
-            )
+            await node.mover.move(session, "this node is being drained; go on at another one")

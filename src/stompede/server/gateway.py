@@ -70,7 +70,7 @@ class Gateway:
         self._now = now
         self._unix_now = unix_now
         self._nodes: list[NodeInfo] = []
-        self._read_at = -math.inf
+        self._read_at = self._asked_at = -math.inf
         self._reading = False
         self._sent: Counter[str] = Counter()
         self._chance = random.Random()  # noqa: S311 - spreads load, no secret
@@ -110,14 +110,15 @@ class Gateway:
     async def _known(self) -> Sequence[NodeInfo]:
         """The nodes, as they were at most about a second ago; one reads, the others take what is there."""
         now = self._now()
-        if now - self._read_at < _FRESH_S or (self._reading and self._nodes):
+        if now - self._asked_at < _FRESH_S or (self._reading and self._nodes):
             return self._nodes
         self._reading = True
         try:
             self._nodes = await self.nodes()
-            self._read_at = now
+            self._read_at = self._asked_at = now
             self._sent.clear()
         except BusError as error:
+            self._asked_at = self._now()  # it may have taken seconds to fail: not everybody waits for that
             log.warning("the registry does not answer", error=str(error))
             if now - self._read_at > _STALE_S:
                 self._nodes = [self._own()]  # of which this node knows without asking

@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, final
 
-import msgspec
 import structlog
 
 from stompede._types import Principal
@@ -29,15 +28,15 @@ from stompede.messaging.session import StompSession
 from stompede.registry import NodeInfo, SessionReporter
 from stompede.server import stopping
 from stompede.server.admission import Admission
+from stompede.server.aging import Aging
 from stompede.server.backends import Backends
 from stompede.server.deadlines import Deadlines
 from stompede.server.describing import node_info
-from stompede.server.draining import Drain, DrainOrder
+from stompede.server.draining import Drain
 from stompede.server.fanout.delivery import Delivery
 from stompede.server.fanout.hub import Hub
 from stompede.server.fanout.outbox import OutboxCounters
-from stompede.server.fanout.probing import Probe, channel_of_node
-from stompede.server.fanout.publication import Publication
+from stompede.server.fanout.probing import Probe
 from stompede.server.fanout.publishing import Publisher
 from stompede.server.gateway import Gateway
 from stompede.server.handlers.answers import Answers
@@ -46,7 +45,9 @@ from stompede.server.handlers.routes import Routes
 from stompede.server.handlers.running import HandlerRunner
 from stompede.server.handlers.turns import Turns
 from stompede.server.limits import wire_limits
+from stompede.server.moving import Mover
 from stompede.server.options import OptionsTable
+from stompede.server.orders import Orders
 from stompede.server.presence.presence import Presence
 from stompede.server.problems import Problems
 from stompede.server.program import Program
@@ -140,6 +141,8 @@ class Node:
         self.accepting = False
         self._loop: asyncio.AbstractEventLoop
         teller = Teller(self.events, self.problems, self.spawn)
+        self.orders = Orders(self)
+        self.drain_node = self.orders.drain
         self._furnish_fan_out()
         self._furnish_queues(teller)
         self._furnish_attendance(teller)
@@ -148,6 +151,7 @@ class Node:
             self.presence = Presence(self, backends.presence, program.presence_info)
         self.ticker = Ticker(self, transports_tick)
         self.drain = Drain(self)
+        self.mover = Mover(self)
         self.gateway = Gateway(
             backends.registry if backends.shared else None,
             self.describe,
@@ -176,7 +180,7 @@ class Node:
         self.probe: Probe | None = None
         if self.backends.shared:
             self.probe = Probe(
-                self.bus, self.id, settings.bus_deaf_s, self.histories.spawn, self._order, self.now
+                self.bus, self.id, settings.bus_deaf_s, self.histories.spawn, self.orders.obey, self.now
             )
 
     def _furnish_queues(self, teller: Teller) -> None:
@@ -223,6 +227,8 @@ class Node:
                 self.backends.registry, info=self.describe, sessions=attendance.entries, spawn=self.spawn,
                 unix_now=self.unix_now, ttl_s=self.settings.registry_ttl_s,
             )  # fmt: skip
+        if self.settings.max_connection_age_s:
+            attendance.aging = Aging(self)
         self.recoverer = Recoverer(self, self.delivery, self.histories)
         self.admission = Admission(self)
         self.runner: HandlerRunner
@@ -284,30 +290,6 @@ class Node:
         if self.attendance.reporter is not None:
             await self.attendance.reporter.start()
         log.info("node started", node=self.id)
-
-    def _order(self, body: bytes) -> None:
-        """Another node says what is to be done."""
-        try:
-            self.drain.begin(msgspec.json.decode(body, type=DrainOrder))
-        except msgspec.DecodeError as error:
-            log.warning("an order that nobody understands", reason=str(error))
-
-    async def drain_node(self, node_id: str, order: DrainOrder) -> None:
-        """Drains a node, this one or another.
-
-        Raises:
-            Problem: ``not-found``: no such node is alive.
-            BusError: it could not be told.
-        """
-        if node_id == self.id:
-            self.drain.begin(order)
-            return
-        if node_id not in {node.id for node in await self.gateway.nodes()}:
-            raise Problem("not-found", f"no node {node_id} is alive; `stompede nodes` lists them")
-        channel = channel_of_node(node_id)
-        taken = self.bus.publish(channel, Publication(Message(channel, msgspec.json.encode(order))))
-        if taken is not None:
-            await taken
 
     def _interrupted(self) -> None:
         """The bus may have missed something: what has positions is checked, whoever else subscribes is told."""

@@ -153,6 +153,12 @@ class Settings(PlaceSettings):
         description="Seconds over which SIGTERM moves clients to other nodes before the node stops; 0: all at once. "
         "Behind it comes `shutdown_timeout_s`: give the supervisor of the process time for both.",
     )
+    max_connection_age_s: float = Field(
+        0,
+        ge=0,
+        description="Seconds after which a session is moved, as by a drain, so that clients spread over nodes that "
+        "came later; each at a time drawn between 90 % and 110 % of it. 0 for never.",
+    )
     shutdown_timeout_s: Seconds = Field(
         20, description="Time for handlers to end and queues to empty when the node stops."
     )

@@ -10,6 +10,7 @@ import msgspec
 from stompede.auth.verifier import VerifierStatistics
 from stompede.bus import BusStatistics
 from stompede.registry import ReporterStatistics
+from stompede.server.aging import AgingStatistics
 from stompede.server.deadlines import DeadlinesStatistics
 from stompede.server.draining import DrainStatistics
 from stompede.server.fanout.hub import HubStatistics
@@ -71,6 +72,7 @@ class NodeStatistics(SessionsStatistics, frozen=True):
         registry: what the registry is told; zeros where the node is alone.
         gateway: where new clients were sent.
         drain: clients that were moved to other nodes.
+        aging: clients that were moved because of their age; zeros where none is.
     """
 
     problems: Mapping[str, int]
@@ -106,11 +108,12 @@ class NodeStatistics(SessionsStatistics, frozen=True):
     registry: ReporterStatistics
     gateway: GatewayStatistics
     drain: DrainStatistics
+    aging: AgingStatistics
 
 
 def node_statistics(node: Node) -> NodeStatistics:
     """Gathers the figures of a node."""
-    reporter = node.attendance.reporter
+    reporter, aging = node.attendance.reporter, node.attendance.aging
     return NodeStatistics(
         **msgspec.structs.asdict(node.attendance.statistics()),
         problems=dict(node.problems.counts),
@@ -146,4 +149,5 @@ def node_statistics(node: Node) -> NodeStatistics:
         registry=ReporterStatistics() if reporter is None else reporter.statistics(),
         gateway=node.gateway.statistics(),
         drain=node.drain.statistics(),
+        aging=AgingStatistics() if aging is None else aging.statistics(),
     )

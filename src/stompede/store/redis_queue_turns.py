@@ -25,6 +25,7 @@ from redis.exceptions import ClusterError, NoScriptError, ReadOnlyError, RedisCl
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from stompede._traceback import traceback_of
 from stompede.errors import BusError
 
 T = TypeVar("T")
@@ -233,7 +234,7 @@ class Turns:
             except BusError as error:
                 self._fail(str(error))
             except Exception as error:
-                log.exception("a turn of the queues failed")
+                log.error("a turn of the queues failed", exception=traceback_of(error))
                 self._fail(f"the queues failed: {error!r}")
             self._under_way = ()
 

@@ -1,4 +1,4 @@
-"""Who is connected to a node, for operators and for code: reports of sessions, and their end."""
+"""Who is connected to a node, for operators and for code: reports of sessions, and their end; and who is elsewhere."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from stompede.registry import SessionRecord
 from stompede.server.session.disconnects import Disconnects
 
 if TYPE_CHECKING:
     from stompede.server.node import Node
     from stompede.server.session.session import Session
 
+MOST_ELSEWHERE: Final = 10_000
+"""More sessions of one member on other nodes are not looked for."""
 _WHY: Final = "the session was closed by the server"
 
 
@@ -49,9 +52,9 @@ def report(session: Session) -> SessionReport:
         address=session.client_address,
         node_id=session.node_id,
         version=session.version,
-        connected_at=_utc(session.started + offset),
-        last_seen_at=_utc(max(session.last_seen, session.answered) + offset),
-        expires_at=None if expires_at is None else _utc(expires_at),
+        connected_at=utc(session.started + offset),
+        last_seen_at=utc(max(session.last_seen, session.answered) + offset),
+        expires_at=None if expires_at is None else utc(expires_at),
         subscriptions=len(session.subscriptions),
         queued_bytes=session.outbox.queued_bytes,
     )
@@ -66,6 +69,18 @@ def sessions(node: Node, *, user: str | None, limit: int, after: str) -> list[Se
     found: Iterable[Session] = node.sessions.values() if user is None else node.users.get(user, ())
     behind = (session for session in found if session.connected and session.id > after)
     return [report(session) for session in heapq.nsmallest(limit, behind, key=lambda session: session.id)]
+
+
+async def elsewhere(node: Node, user: str) -> list[SessionRecord]:
+    """Sessions of a member on other nodes, as the registry knows them: nobody is asked.
+
+    Raises:
+        BusError: the registry does not answer.
+    """
+    if not node.backends.shared:
+        return []
+    found = await node.backends.registry.sessions_of(user, limit=MOST_ELSEWHERE, now=node.unix_now())
+    return [record for record in found if record.node_id != node.id]
 
 
 def close(node: Node, session_id: str) -> bool:
@@ -85,5 +100,6 @@ def close_user(node: Node, name: str) -> int:
     return len(found)
 
 
-def _utc(seconds: float) -> datetime:
+def utc(seconds: float) -> datetime:
+    """A time that is given in seconds of the Unix epoch."""
     return datetime.fromtimestamp(round(seconds, 3), UTC)

@@ -65,7 +65,13 @@ class Disconnects(enum.Enum):
         "A handler went on beyond `handler_timeout_s` and beyond its cancellation; what the session sent next waited "
         "for it.",
     )
-    MOVED = Disconnect(4005, "moved", True, "The node is being drained. Another one takes over, at once.")
+    MOVED = Disconnect(
+        4005,
+        "moved",
+        True,
+        "The node is being drained, or the session is older than `max_connection_age_s`. The ERROR frame says where "
+        "and when to go on.",
+    )
     CLOSED_BY_SERVER = Disconnect(4500, "closed-by-server", False, "The application closed the session.")
     LOGIN_REFUSED = Disconnect(
         4501, "login-refused", False, "CONNECT carried no, or no valid, proof of who connects."

@@ -12,6 +12,7 @@ from stompede.registry import SessionEntry, SessionReporter
 from stompede.server.session.disconnects import Disconnect
 
 if TYPE_CHECKING:
+    from stompede.server.aging import Aging
     from stompede.server.session.session import Session
     from stompede.server.session.telling import Teller
 
@@ -50,6 +51,7 @@ class Sessions:
 
     Attributes:
         reporter: tells the registry of them; ``None`` where the node is alone.
+        aging: moves those that are too old; ``None`` where none is.
         connected: those that got CONNECTED, by id.
         users: those of each principal, by its name.
         blocked: those whose socket takes no bytes now.
@@ -62,6 +64,7 @@ class Sessions:
         self._teller = teller
         self._unix_now = unix_now
         self.reporter: SessionReporter | None = None
+        self.aging: Aging | None = None
         self._entries: dict[str, SessionEntry] = {}
         self.connected: dict[str, Session] = {}
         self.users: dict[str, dict[Session, None]] = {}
@@ -107,6 +110,8 @@ class Sessions:
         self.connecting -= 1
         if self.reporter is not None:
             self._enter(session, self.reporter)
+        if self.aging is not None:
+            self.aging.begun(session)
         self._teller.tell("session-start", session)
 
     def _enter(self, session: Session, reporter: SessionReporter) -> None:
@@ -141,6 +146,8 @@ class Sessions:
             entry = self._entries.pop(session.id, None)
             if entry is not None:
                 self.reporter.left(entry)
+        if self.aging is not None:
+            self.aging.ended(session)
         if self.connected.pop(session.id, None) is not None:
             self._teller.tell("session-end", session, why)
         else:
