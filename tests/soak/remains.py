@@ -39,6 +39,7 @@ KEPT: Mapping[str, Any] = {
     "stompede_history_destinations": SETTINGS["history_destinations"],
     "stompede_history_messages": 50 * SETTINGS["history_destinations"],
     "stompede_history_bytes": 64 * 1024 * SETTINGS["history_destinations"],
+    "stompede_bus_connected": 1,
     "stompede_loop_lag_seconds": float("inf"),  # a time, not a thing
 }
 # Figures that /metrics does not have.

@@ -154,9 +154,7 @@ class Stompede(Registrations):
     async def send_to_user(
         self, name: str, destination: str, value: Any, *, headers: Mapping[str, str] = NO_HEADERS
     ) -> None:
-        """Sends to all sessions of a member; they are subscribed to ``/user`` and ``destination``, for
-        example ``/user/queue/offers``.
-        """
+        """Sends to all sessions of a member, subscribed to ``/user`` and ``destination``: ``/user/queue/offers``."""
         await _taken(self.node.publisher.send_to(Kind.USER, name, destination, value, headers))
 
     async def send_to_session(

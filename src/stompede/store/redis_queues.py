@@ -199,9 +199,14 @@ class RedisQueues(Generic[T]):
         for queue, message_id, count, ends_at, data in found:
             try:
                 item = self._decode(data)
-            except Exception:
+            except Exception as error:
                 # Another version may read it: it stays taken, and waits again when this node ends.
-                log.exception("a message cannot be read", queue=queue.decode(), id=message_id.decode())
+                log.error(
+                    "a message cannot be read",
+                    queue=queue.decode(),
+                    id=message_id.decode(),
+                    reason=str(error),
+                )
                 continue
             deliveries, redelivered = divmod(count - 1, 2)
             expired = bool(ends_at) and float(ends_at) <= now
