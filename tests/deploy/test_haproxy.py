@@ -20,6 +20,8 @@ from sockjsclient import fetch
 from stompede.client import Client, Subscription
 from stompsocket import StompSocket
 
+pytestmark = pytest.mark.proof  # three nodes take their time to start
+
 
 class Cluster(NamedTuple):
     """Three nodes, and the HAProxy before them."""
@@ -147,7 +149,6 @@ async def test_a_reload_refuses_nobody_and_leaves_the_clients_of_before(cluster:
         assert [client.statistics().connects for client in clients] == [1] * 6
 
 
-@pytest.mark.proof
 async def test_clients_of_a_node_that_is_killed_go_on_at_the_others(own_cluster: Cluster) -> None:
     proxy, nodes = own_cluster
     async with connected(proxy, 50) as clients, listening(clients) as news:
@@ -157,7 +158,6 @@ async def test_clients_of_a_node_that_is_killed_go_on_at_the_others(own_cluster:
         await all_hear(clients, news)
 
 
-@pytest.mark.proof
 async def test_a_node_that_drains_gets_no_new_clients_and_its_own_go_to_the_others(
     own_cluster: Cluster,
 ) -> None:

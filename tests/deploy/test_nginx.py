@@ -18,6 +18,8 @@ from redisserving import free_port, running_redis
 from sockjsclient import fetch
 from stompsocket import StompSocket
 
+pytestmark = pytest.mark.proof  # three nodes take their time to start
+
 
 class Proxy(NamedTuple):
     """nginx before its nodes."""

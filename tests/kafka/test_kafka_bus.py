@@ -9,6 +9,8 @@ from kafkaserving import some_kafka
 from stompede.bus.kafka import KafkaAddress, KafkaBus
 from stompede.testing.contracts import SharedBusContract
 
+pytestmark = pytest.mark.proof  # a broker takes its time
+
 
 @pytest.fixture(scope="module")
 def kafka_url() -> Iterator[str]:

@@ -17,7 +17,7 @@ from stompede.redis import RedisAddress
 from stompede.testing.contracts.bus import Heard, done
 
 PATIENCE_S = 20.0
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.proof]
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from stompede.store.redis_history import RedisHistory
 from stompede.store.redis_history_lua import APPEND
 from stompede.store.redis_history_parts import RedisHistoryLimits
 
+pytestmark = pytest.mark.proof  # servers that hang take their time
+
 PLACE = "/topic/a"
 MANY = History(count=1000)
 QUICK = RedisHistoryLimits(max_wait_s=0.5)

@@ -23,7 +23,7 @@ from stompede.store.queues import Entry, Taken
 from stompede.store.redis_queues import RedisQueues
 from stompede.testing.contracts.queue_house import known
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.proof]
 PATIENCE_S = 20.0
 LASTING = ("--appendonly", "yes", "--appendfsync", "always")
 
@@ -315,14 +315,12 @@ async def test_two_nodes_of_one_id_are_told_apart(server: RedisServer) -> None:
             await second.store.start(second.told.append)
 
 
-@pytest.mark.proof
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 async def test_when_a_master_of_a_cluster_ends_or_hangs_its_replica_goes_on(end: signal.Signals) -> None:
     with running_cluster() as cluster:
         await goes_on(cluster.url, lambda: cluster.master_of("{test}"), end)
 
 
-@pytest.mark.proof
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 async def test_when_a_master_under_sentinels_ends_or_hangs_another_goes_on(end: signal.Signals) -> None:
     with running_sentinels() as sentinels:

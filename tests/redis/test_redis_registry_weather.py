@@ -21,7 +21,7 @@ PATIENCE_S = 20.0
 A, B = "wss://a.example", "wss://b.example"
 KITCHEN = "/topic/kitchen"
 NODE = NodeInfo("1700000000000/8c5e1d0e-6f5e-4e57-9d3b-0a1b2c3d4e5f", A)
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.proof]
 
 
 @pytest.fixture
@@ -204,7 +204,6 @@ async def test_a_replica_is_told_of_and_used_when_it_is_the_master(
             await client.aclose()
 
 
-@pytest.mark.proof
 async def test_everything_works_in_a_cluster_and_again_when_a_master_was_killed() -> None:
     with running_cluster() as cluster:
         tables = Tables(cluster.url, timeout_s=PATIENCE_S)
@@ -216,7 +215,6 @@ async def test_everything_works_in_a_cluster_and_again_when_a_master_was_killed(
             await tables.aclose()
 
 
-@pytest.mark.proof
 async def test_everything_goes_on_when_sentinels_name_another_master() -> None:
     with running_sentinels() as servers:
         tables = Tables(servers.url, timeout_s=PATIENCE_S)
