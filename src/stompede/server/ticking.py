@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 import structlog
 
 from stompede._traceback import traceback_of
 from stompede.server.deadlines import RESOLUTION_S
-from stompede.server.session.taking import stuck
+from stompede.server.session.taking import due, stuck
 
 if TYPE_CHECKING:
     from stompede.server.node import Node
 
-_SMOOTH = 0.2
-_LONG_S = 60.0  # a clock that jumped tells nothing
+_ASKED_AT_ONCE: Final = 50
+_SMOOTH: Final = 0.2
+_LONG_S: Final = 60.0  # a clock that jumped tells nothing
 
 log = structlog.get_logger("stompede.node")
 
@@ -70,6 +71,7 @@ class Ticker:
             if second != self._second:
                 self._second = second
                 self._each_second(now)
+            self._look_at_full(now)
         except Exception as error:
             log.error("the node's clock failed", exception=traceback_of(error))
         self._timer = self._loop.call_later(RESOLUTION_S, self._tick, now + RESOLUTION_S)
@@ -97,4 +99,17 @@ class Ticker:
             node.spawn(node.verifier.refresh(node.unix_now()), "keys could not be refreshed")
         if node.presence is not None:
             node.presence.each_second(now)
-        node.hub.cut([one.outbox for one in node.blocked if stuck(one, now)])
+
+    def _look_at_full(self, now: float) -> None:
+        """Asks full sockets, some of them at a time: a thousand that have filled up at once must not keep the loop."""
+        asked = 0
+        taken_nothing = []
+        for session in self._node.blocked:
+            if due(session, now):
+                asked += 1
+                if stuck(session, now):
+                    taken_nothing.append(session.outbox)
+                if asked == _ASKED_AT_ONCE:
+                    break
+        if taken_nothing:
+            self._node.hub.cut(taken_nothing)

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from stompede.server.session.session import Session
 
 
+def due(session: Session, now: float) -> bool:
+    """Whether a session whose socket is full is to be asked now: it never was, or ``outbound_age_s`` is over."""
+    outbox = session.outbox
+    return outbox.unsent_bytes is None or now - outbox.since > session.node.settings.outbound_age_s
+
+
 def stuck(session: Session, now: float) -> bool:
-    """Whether a session whose socket is full has taken nothing for ``outbound_age_s``; asked once a second."""
+    """Whether a session that is `due` has taken nothing for ``outbound_age_s``."""
     outbox = session.outbox
     before = outbox.unsent_bytes
-    if before is not None and now - outbox.since <= session.node.settings.outbound_age_s:
-        return False
     left = outbox.unsent_bytes = session.transport.unsent_bytes()
     if before == left:
         return True
