@@ -111,6 +111,13 @@ async def until(
         await asyncio.sleep(0.002)
 
 
+async def until_told(condition: Callable[[], Awaitable[bool]], patience_s: float = PATIENCE_S) -> None:
+    """Asks until another server says that a condition holds: nothing tells of it here."""
+    async with asyncio.timeout(patience_s):
+        while not await condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
 async def shortly(value: Any = None) -> Any:
     """Really waits, if only for the next turn of the loop, and returns the value."""
     turn = asyncio.Event()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 
 from redisserving import running_redis
-from serving import make_app, serving, until
+from serving import make_app, serving, until, until_told
 from stompede import History, Stompede, connect
 from stompede.client import Backoff
 from stompede.server.draining import DrainOrder
@@ -24,9 +23,11 @@ async def test_a_client_of_a_drained_node_goes_on_at_the_other_and_misses_nothin
     namespace = f"test-{uuid.uuid4().hex}"
     with running_redis() as redis:
         async with serving(a_node(redis.url, namespace)) as one, serving(a_node(redis.url, namespace)) as two:
-            async with asyncio.timeout(20):
-                while len(await two.node.gateway.nodes()) < 2:  # noqa: ASYNC110 - another server knows it
-                    await asyncio.sleep(0.02)
+
+            async def both_known() -> bool:
+                return len(await two.node.gateway.nodes()) == 2
+
+            await until_told(both_known)
             async with (
                 connect(one.url, reconnect=NEVER_YET) as client,
                 client.subscribe("/topic/log/x", int) as log,

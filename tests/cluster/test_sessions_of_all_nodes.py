@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 import structlog
 
 from redisserving import RedisServer, running_redis
-from serving import until
+from serving import until, until_told
 from stompede import BusError, SessionClosedError, Stompede, testing
 from stompede.client import Client
 from stompede.server.settings import Settings
@@ -48,9 +47,11 @@ async def ask(app: Stompede, method: str, path: str, **query: Any) -> httpx.Resp
 async def known(app: Stompede, user: str, count: int) -> None:
     """Waits until a node knows of so many sessions of a member, on whatever node: the registry is told in batches."""
     registry = app.node.backends.registry
-    async with asyncio.timeout(20):
-        while len(await registry.sessions_of(user, now=0)) != count:  # noqa: ASYNC110 - another server knows it
-            await asyncio.sleep(0.02)
+
+    async def as_many() -> bool:
+        return len(await registry.sessions_of(user, now=0)) == count
+
+    await until_told(as_many)
 
 
 async def ended(client: Client) -> str:

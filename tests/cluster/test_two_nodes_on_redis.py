@@ -13,7 +13,7 @@ import pytest
 
 from redis import Redis
 from redisserving import RedisServer, running_redis
-from serving import until
+from serving import until, until_told
 from stompede import ConfigurationError, History, Problem, Stompede, testing
 from stompede.server.draining import DrainOrder
 from stompede.server.settings import Settings
@@ -218,7 +218,7 @@ async def test_routes_and_presence_are_those_of_all_nodes(make: Make) -> None:
         app.destination("/topic/rooms/{room}", presence=True)
     async with testing.connect(a, member="ann") as ann, testing.connect(b, member="bob") as bob:
         async with ann.subscribe("/topic/rooms/7", str), bob.subscribe("/topic/rooms/7", str):
-            await until_true(lambda: _count_is(a, 2))
+            await until_told(lambda: _count_is(a, 2))
             assert await b.presence_count("/topic/rooms/7") == 2
             await a.routing.put("rider:17", "ws://a/stomp")
             assert await b.routing.get("rider:17") == "ws://a/stomp"
@@ -226,12 +226,6 @@ async def test_routes_and_presence_are_those_of_all_nodes(make: Make) -> None:
 
 async def _count_is(app: Stompede, count: int) -> bool:
     return await app.presence_count("/topic/rooms/7") == count
-
-
-async def until_true(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
-        while not await condition():  # noqa: ASYNC110 - another server knows it
-            await asyncio.sleep(0.02)
 
 
 async def test_the_registry_knows_the_sessions_of_all_nodes(make: Make) -> None:
@@ -242,7 +236,7 @@ async def test_the_registry_knows_the_sessions_of_all_nodes(make: Make) -> None:
         async def all_there() -> bool:
             return await registry.count(now=0) == 3
 
-        await until_true(all_there)
+        await until_told(all_there)
         assert {node.id for node in await registry.nodes(now=0)} == {a.node.id, b.node.id}
         records = await registry.sessions_of("17", now=0)
         assert {record.node_id for record in records} == {a.node.id, b.node.id}
@@ -257,7 +251,7 @@ async def test_a_drained_node_moves_its_clients_and_is_named_by_no_gateway(make:
         async def both_known() -> bool:
             return len(await b.node.gateway.nodes()) == 2
 
-        await until_true(both_known)
+        await until_told(both_known)
         await b.node.drain_node(a.node.id, DrainOrder(rate_per_s=100, within_s=5))
         await until(lambda: not any(client.connected for client in here))
         assert a.node.statistics().ended == {"moved": 20}
@@ -270,7 +264,7 @@ async def test_a_drained_node_moves_its_clients_and_is_named_by_no_gateway(make:
                 "ws://b/stomp": False,
             }
 
-        await until_true(told)
+        await until_told(told)
 
 
 async def test_who_is_moved_is_told_where_to_go_and_when(make: Make) -> None:
@@ -280,7 +274,7 @@ async def test_who_is_moved_is_told_where_to_go_and_when(make: Make) -> None:
         async def both_known() -> bool:
             return len(await a.node.gateway.nodes()) == 2
 
-        await until_true(both_known)
+        await until_told(both_known)
         frames: list[bytes] = []
         (session,) = a.node.sessions.values()
         session.outbox.write = frames.append

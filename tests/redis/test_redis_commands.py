@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from redisserving import RedisServer, running_redis
+from serving import until
 from stompede.errors import BusError
 from stompede.redis import RedisAddress
 from stompede.redis.commands import Commands, Script
@@ -67,9 +68,9 @@ async def test_who_was_cancelled_while_it_waited_is_not_sent(redis: RedisServer,
     assert await commands.run(COUNT, ("{a}:count",)) == 1
     redis.process.send_signal(signal.SIGSTOP)
     under_way = asyncio.create_task(commands.run(COUNT, ("{a}:count",)))
-    await asyncio.sleep(0.01)
+    await until(lambda: commands._flight is not None and not commands._waiting)
     waiting = asyncio.create_task(commands.run(COUNT, ("{a}:count",)))
-    await asyncio.sleep(0.01)
+    await until(lambda: len(commands._waiting) == 1)
     waiting.cancel()
     redis.process.send_signal(signal.SIGCONT)
     assert await under_way == 2
@@ -84,9 +85,9 @@ async def test_no_more_wait_than_the_bound_allows(
     await commands.call("PING")
     redis.process.send_signal(signal.SIGSTOP)
     under_way = asyncio.create_task(commands.call("PING"))
-    await asyncio.sleep(0.01)
+    await until(lambda: commands._flight is not None and not commands._waiting)
     waiting = [asyncio.create_task(commands.call("PING")) for _ in range(10)]
-    await asyncio.sleep(0.01)
+    await until(lambda: len(commands._waiting) == 10)
     with pytest.raises(BusError, match="is slow: 10 commands wait already"):
         await commands.call("PING")
     redis.process.send_signal(signal.SIGCONT)

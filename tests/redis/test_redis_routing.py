@@ -2,27 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from redisserving import running_cluster, some_redis
 from stompede.redis import RedisAddress
 from stompede.registry import RoutingTable
 from stompede.registry.redis import RedisRoutingTable
 from stompede.testing.contracts import SharedRoutingTableContract
 
 A, B = "wss://a.example/stomp", "wss://b.example/stomp"
-
-
-@pytest.fixture(scope="module", params=["one server", pytest.param("a cluster", marks=pytest.mark.proof)])
-def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param == "a cluster":
-        with running_cluster() as cluster:
-            yield cluster.url
-        return
-    with some_redis() as url:
-        yield url
 
 
 class TestRedisRoutingTable(SharedRoutingTableContract):
