@@ -157,7 +157,9 @@ class KafkaBus(Generic[T]):
                 item = self._load(data)
             except ValueError as error:
                 self._unreadable += 1
-                log.warning("a record is no message", reason=str(error)[:200])
+                log.debug(
+                    "a record is no message", reason=str(error)[:200]
+                )  # others write them, as many as they like
                 continue
             if channel is not None or self._wanted(self._channel_of(item)):
                 self._delivered += 1
